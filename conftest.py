@@ -1,0 +1,77 @@
+"""Fixtures that every test shares: the cast and a maker of insights."""
+
+import os
+
+os.environ["NOTIFICATIONS_WORKER"] = "false"  # tests run dispatches and the schedule themselves
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+
+from signals.models import Signal, TradeValidation
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    return User.objects.create_user("alice", "alice@example.org", "alice-password")
+
+
+@pytest.fixture
+def bob(db: None) -> User:
+    return User.objects.create_user("bob", "bob@example.org", "bob-password")
+
+
+@pytest.fixture
+def ada(db: None) -> User:
+    return User.objects.create_superuser("ada", "ada@example.org", "ada-password")
+
+
+@pytest.fixture
+def make_signal(db: None) -> Callable[..., Signal]:
+    """Make a stored signal without a validation; any field can be given."""
+
+    def make(user: User | None = None, **fields: Any) -> Signal:
+        values: dict[str, Any] = {
+            "symbol": "EURUSD",
+            "timeframe": "1h",
+            "side": "buy",
+            "price": Decimal("1.0850"),
+            "sl": Decimal("1.0800"),
+            "tp": Decimal("1.0950"),
+            "confidence": Decimal(70),
+            "strategy": "ZenithEdge",
+            "regime": "Trend",
+            "session": "London",
+        }
+        return Signal.objects.create(user=user, **(values | fields))
+
+    return make
+
+
+@pytest.fixture
+def make_insight(make_signal: Callable[..., Signal]) -> Callable[..., Signal]:
+    """Make a signal with its validation; `truth_index` and the validation's texts can be given too."""
+
+    def make(
+        user: User | None = None,
+        *,
+        truth_index: float | Decimal = 82,
+        context_summary: str = "Bullish setup on EURUSD. Reward is 2.0 times the risk.",
+        news_context: str = "",
+        news_headline: str = "",
+        **fields: Any,
+    ) -> Signal:
+        signal = make_signal(user, **fields)
+        TradeValidation.objects.create(
+            signal=signal,
+            truth_index=Decimal(str(truth_index)),
+            context_summary=context_summary,
+            news_context=news_context,
+            news_headline=news_headline,
+        )
+        return signal
+
+    return make

@@ -1,0 +1,140 @@
+"""The shapes that leave the server: one builder for the socket and the HTTP API. Plain JSON types only.
+
+A message must survive msgpack: no Decimal, datetime or int key (they pass the in-memory layer and fail on Redis).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
+
+if TYPE_CHECKING:
+    from notifications.models import InsightNotification
+
+PROTOCOL_VERSION = 1
+
+
+class NotificationPayload(TypedDict):
+    """One notification as the browser sees it. Times are ISO 8601 in UTC, confidence is 0–100."""
+
+    id: int
+    seq: int | None
+    revision: int
+    title: str
+    snippet: str
+    confidence: float
+    priority: str
+    news_headline: str | None
+    signal_id: int
+    symbol: str
+    timeframe: str
+    side: str
+    strategy: str
+    reason: str
+    created_at: str
+    read: bool
+    url: str
+    expires_at: str
+    expired_at: str | None
+    held_until: str | None
+    superseded_by: int | None
+    unread_count: NotRequired[int]
+
+
+class Frame(TypedDict, total=False):
+    """A frame about a change; `seq` is the position after it. Which keys are present depends on `type`."""
+
+    type: str
+    seq: int
+    unread_count: int
+    toast: bool
+    notification: NotificationPayload
+    ids: list[int]
+    up_to_seq: int
+    held: int
+    live: int
+    expired: int
+    reversed: int
+
+
+def notification_payload(notification: InsightNotification, *, unread_count: int | None = None) -> NotificationPayload:
+    """Needs `notification.signal` loaded (`with_signal()`)."""
+    signal = notification.signal
+    payload: NotificationPayload = {
+        "id": notification.pk,
+        "seq": notification.seq,
+        "revision": notification.revision,
+        "title": notification.title,
+        "snippet": notification.snippet,
+        "confidence": float(notification.confidence),
+        "priority": str(notification.priority),
+        "news_headline": notification.news_headline,
+        "signal_id": notification.signal_id,
+        "symbol": signal.symbol,
+        "timeframe": str(signal.timeframe),
+        "side": str(signal.side),
+        "strategy": signal.strategy,
+        "reason": str(notification.reason),
+        "created_at": iso(notification.created_at),
+        "read": notification.read,
+        "url": notification.get_absolute_url(),
+        "expires_at": iso(notification.expires_at),
+        "expired_at": iso(notification.expired_at) if notification.expired_at else None,
+        "held_until": iso(notification.held_until) if notification.held_until else None,
+        "superseded_by": notification.superseded_by_id,
+    }
+    if unread_count is not None:
+        payload["unread_count"] = unread_count  # a plain client reads it inside the notification
+    return payload
+
+
+def notification_frame(
+    kind: Literal["new_notification", "notification_updated"],
+    notification: InsightNotification,
+    *,
+    unread_count: int,
+    toast: bool = True,
+) -> Frame:
+    assert notification.seq is not None, "only what is on the web stream is sent to a socket"
+    frame: Frame = {
+        "type": kind,
+        "seq": notification.seq,
+        "unread_count": unread_count,
+        "notification": notification_payload(notification, unread_count=unread_count),
+    }
+    if kind == "new_notification":
+        frame["toast"] = toast
+    return frame
+
+
+def read_frame(*, seq: int, unread_count: int, ids: list[int]) -> Frame:
+    return {"type": "notification_read", "seq": seq, "unread_count": unread_count, "ids": ids}
+
+
+def all_read_frame(*, seq: int, unread_count: int, up_to_seq: int) -> Frame:
+    return {"type": "notification_read", "seq": seq, "unread_count": unread_count, "up_to_seq": up_to_seq}
+
+
+def brief_frame(*, seq: int, unread_count: int, held: int, live: int, expired: int, reversed_: int) -> Frame:
+    """Quiet hours ended: how many were held, and what has become of them."""
+    return {
+        "type": "brief",
+        "seq": seq,
+        "unread_count": unread_count,
+        "held": held,
+        "live": live,
+        "expired": expired,
+        "reversed": reversed_,
+    }
+
+
+def error_payload(code: str, message: str, fields: dict[str, list[str]] | None = None) -> dict[str, Any]:
+    """The one error format of the HTTP API and the webhook."""
+    error: dict[str, Any] = {"code": code, "message": message}
+    if fields:
+        error["fields"] = fields
+    return {"error": error}
+
+
+def iso(moment: dt.datetime) -> str:
+    return moment.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

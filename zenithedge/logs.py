@@ -1,0 +1,42 @@
+"""What keeps secrets out of the logs, whichever server writes them."""
+
+import logging
+import re
+
+from daphne.access import AccessLogGenerator
+
+WEBHOOK_PATH = re.compile(r"(/signals/webhook/)[^/\s\"'?]+")
+
+
+def mask_webhook_tokens(text: str) -> str:
+    """Blank the secret in `/signals/webhook/<token>/`."""
+    return WEBHOOK_PATH.sub(r"\1***", text)
+
+
+class MaskWebhookTokens(logging.Filter):
+    """Masks webhook tokens in a record's message and arguments, leaving their shape to the formatter."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg = _masked(record.msg)
+        if isinstance(record.args, tuple):
+            record.args = tuple(_masked(argument) for argument in record.args)
+        return True
+
+
+def mask_server_access_logs() -> None:
+    """Mask the access logs that do not pass through our LOGGING: uvicorn's logger and daphne's own stream."""
+    logging.getLogger("uvicorn.access").addFilter(MaskWebhookTokens())
+    # daphne writes its access log straight to a stream and offers no hook, so its one writing method is wrapped.
+    if not hasattr(AccessLogGenerator, "write_unmasked_entry"):
+        AccessLogGenerator.write_unmasked_entry = AccessLogGenerator.write_entry
+        AccessLogGenerator.write_entry = _write_masked_entry
+
+
+def _write_masked_entry(
+    self: AccessLogGenerator, host: str, date: object, request: str, *rest: object, **named: object
+) -> None:
+    self.write_unmasked_entry(host, date, mask_webhook_tokens(request), *rest, **named)
+
+
+def _masked(value: object) -> object:
+    return mask_webhook_tokens(value) if isinstance(value, str) else value
