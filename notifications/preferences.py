@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.db.models import TextChoices
 
 from notifications.priority import Priority
+from notifications.quiet import QuietHours, zone_or_utc
 from signals.vocabulary import canonical_strategy, canonical_symbol
 
 
@@ -47,7 +48,7 @@ class Reason(TextChoices):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """A user's preferences as a value."""
+    """A user's preferences as a value: what `decide` asks of them, and what a version of them keeps."""
 
     web_enabled: bool
     push_enabled: bool
@@ -64,6 +65,59 @@ class Rules:
     urgent_bypasses_quiet: bool
     time_zone: str
     paused_until: dt.datetime | None
+
+    @property
+    def quiet_hours(self) -> QuietHours:
+        return QuietHours(self.quiet_start, self.quiet_end, self.quiet_weekdays, zone_or_utc(self.time_zone))
+
+    def enables(self, channel: Channel) -> bool:
+        return {
+            Channel.WEBSOCKET: self.web_enabled,
+            Channel.PUSH: self.push_enabled,
+            Channel.EMAIL: self.email_digest_enabled,
+        }[channel]
+
+    def as_json(self) -> dict[str, Any]:
+        """JSON types only; equal rules give equal JSON."""
+        return {
+            "web_enabled": self.web_enabled,
+            "push_enabled": self.push_enabled,
+            "email_digest_enabled": self.email_digest_enabled,
+            "min_confidence": float(self.min_confidence),
+            "strategies": sorted(self.strategies),
+            "symbols": sorted(self.symbols),
+            "high_priority_only": self.high_priority_only,
+            "quiet_hours_enabled": self.quiet_hours_enabled,
+            "quiet_start": self.quiet_start.isoformat(),
+            "quiet_end": self.quiet_end.isoformat(),
+            "quiet_weekdays": sorted(self.quiet_weekdays),
+            "quiet_mode": self.quiet_mode.value,
+            "urgent_bypasses_quiet": self.urgent_bypasses_quiet,
+            "time_zone": self.time_zone,
+            "paused_until": self.paused_until.astimezone(dt.UTC).isoformat() if self.paused_until else None,
+        }
+
+    @classmethod
+    def from_json(cls, kept: dict[str, Any]) -> Rules:
+        """The rules that `as_json` wrote."""
+        paused_until = kept["paused_until"]
+        return cls(
+            web_enabled=kept["web_enabled"],
+            push_enabled=kept["push_enabled"],
+            email_digest_enabled=kept["email_digest_enabled"],
+            min_confidence=as_decimal(kept["min_confidence"]),
+            strategies=frozenset(kept["strategies"]),
+            symbols=frozenset(kept["symbols"]),
+            high_priority_only=kept["high_priority_only"],
+            quiet_hours_enabled=kept["quiet_hours_enabled"],
+            quiet_start=dt.time.fromisoformat(kept["quiet_start"]),
+            quiet_end=dt.time.fromisoformat(kept["quiet_end"]),
+            quiet_weekdays=frozenset(kept["quiet_weekdays"]),
+            quiet_mode=QuietMode(kept["quiet_mode"]),
+            urgent_bypasses_quiet=kept["urgent_bypasses_quiet"],
+            time_zone=kept["time_zone"],
+            paused_until=dt.datetime.fromisoformat(paused_until) if paused_until else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +139,42 @@ class Decision:
     held_until: dt.datetime | None = None
 
 
+def decide(rules: Rules, facts: Facts, channel: Channel, now: dt.datetime) -> Decision:
+    """Decide about one channel at the aware instant `now`; the first rule that matches gives the reason.
+
+    Quiet hours do not touch the e-mail channel: a digest goes out at a time of its own that the user chose.
+    """
+    against = _rule_against(rules, facts, channel, now)
+    if against:
+        return Decision(Verdict.SUPPRESS, against)
+    if channel == Channel.EMAIL or not rules.quiet_hours_enabled or not rules.quiet_hours.cover(now):
+        return Decision(Verdict.SEND, Reason.ALL_RULES_PASSED)
+    return _decide_in_quiet_hours(rules, facts, now)
+
+
+def explain(decision: Decision, rules: Rules, facts: Facts) -> str:
+    """Say in words, without a full stop, which figures of the user's and the insight's led to the decision."""
+    match decision.reason:
+        case Reason.CHANNEL_OFF:
+            return "This channel is switched off"
+        case Reason.PAUSED:
+            return f"You paused notifications until {_local(rules.paused_until, rules)}"
+        case Reason.NOT_HIGH_PRIORITY:
+            return f"Priority {facts.priority.label.lower()}, and you want high priority only"
+        case Reason.BELOW_MIN_CONFIDENCE:
+            return f"AI confidence {_plain(facts.ai_confidence)} < your {_plain(rules.min_confidence)}"
+        case Reason.STRATEGY_NOT_CHOSEN:
+            return f"{facts.strategy} is not among your strategies ({', '.join(sorted(rules.strategies))})"
+        case Reason.SYMBOL_NOT_CHOSEN:
+            return f"{facts.symbol} is not among your symbols ({', '.join(sorted(rules.symbols))})"
+        case Reason.QUIET_HOURS:
+            return _explain_quiet(decision, rules)
+        case Reason.URGENT_IN_QUIET_HOURS:
+            return "High priority, which you let through your quiet hours"
+        case Reason.ALL_RULES_PASSED:
+            return f"AI confidence {_plain(facts.ai_confidence)} ≥ your {_plain(rules.min_confidence)}"
+
+
 def canonical_symbols(symbols: list[str]) -> list[str]:
     """Each in canonical spelling, once, in the order given; empty ones dropped."""
     return _unique(canonical_symbol(symbol) for symbol in symbols)
@@ -93,3 +183,54 @@ def canonical_symbols(symbols: list[str]) -> list[str]:
 def canonical_strategies(strategies: list[str]) -> list[str]:
     """Each in canonical spelling, once, in the order given; empty ones dropped."""
     return _unique(canonical_strategy(strategy) for strategy in strategies)
+
+
+def as_decimal(number: Decimal | float | str) -> Decimal:
+    """The number as it is written: 79.99 is 79.99, not the nearest binary fraction."""
+    return number if isinstance(number, Decimal) else Decimal(str(number))
+
+
+def _rule_against(rules: Rules, facts: Facts, channel: Channel, now: dt.datetime) -> Reason | None:
+    if not rules.enables(channel):
+        return Reason.CHANNEL_OFF
+    if rules.paused_until and rules.paused_until > now:
+        return Reason.PAUSED
+    if rules.high_priority_only and facts.priority != Priority.HIGH:
+        return Reason.NOT_HIGH_PRIORITY
+    if facts.ai_confidence < rules.min_confidence:
+        return Reason.BELOW_MIN_CONFIDENCE
+    if rules.strategies and facts.strategy not in rules.strategies:
+        return Reason.STRATEGY_NOT_CHOSEN
+    if rules.symbols and facts.symbol not in rules.symbols:
+        return Reason.SYMBOL_NOT_CHOSEN
+    return None
+
+
+def _decide_in_quiet_hours(rules: Rules, facts: Facts, now: dt.datetime) -> Decision:
+    if rules.urgent_bypasses_quiet and facts.priority == Priority.HIGH:
+        return Decision(Verdict.SEND, Reason.URGENT_IN_QUIET_HOURS)
+    if rules.quiet_mode == QuietMode.SKIP:
+        return Decision(Verdict.SUPPRESS, Reason.QUIET_HOURS)
+    return Decision(Verdict.HOLD, Reason.QUIET_HOURS, held_until=rules.quiet_hours.release_after(now))
+
+
+def _explain_quiet(decision: Decision, rules: Rules) -> str:
+    hours = f"Your quiet hours {rules.quiet_start:%H:%M}–{rules.quiet_end:%H:%M}"
+    if decision.held_until is None:
+        return f"{hours} ({rules.time_zone}), in which you want insights skipped"
+    return f"{hours}; held until {_local(decision.held_until, rules)}"
+
+
+def _local(moment: dt.datetime | None, rules: Rules) -> str:
+    if moment is None:
+        return "further notice"
+    return f"{moment.astimezone(zone_or_utc(rules.time_zone)):%Y-%m-%d %H:%M} ({rules.time_zone})"
+
+
+def _plain(number: Decimal) -> str:
+    """70.00 → 70, 79.50 → 79.5."""
+    return f"{number:.2f}".rstrip("0").rstrip(".")
+
+
+def _unique(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(name for name in names if name))
