@@ -123,6 +123,9 @@ class Signal(models.Model):
     received_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)
     outcome = models.CharField(max_length=8, choices=Outcome.choices, default=Outcome.PENDING)
+    closed_at = models.DateTimeField(
+        null=True, blank=True, help_text="The time of the price that reached the target or the stop."
+    )
 
     objects = SignalQuerySet.as_manager()
 
@@ -132,6 +135,7 @@ class Signal(models.Model):
             models.Index(fields=["-received_at", "-id"], name="signal_newest"),
             models.Index(fields=["user", "-received_at"], name="signal_owner_newest"),
             models.Index(fields=["strategy", "symbol", "outcome"], name="signal_track_record"),
+            models.Index(fields=["symbol"], condition=Q(outcome="pending"), name="signal_open"),
         ]
         constraints = [
             models.CheckConstraint(condition=~Q(symbol=""), name="signal_symbol_given"),

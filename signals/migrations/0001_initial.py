@@ -56,6 +56,7 @@ class Migration(migrations.Migration):
                 ('received_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('outcome', models.CharField(choices=[('pending', 'Pending'), ('win', 'Win'), ('loss', 'Loss'), ('expired', 'Expired')], default='pending', max_length=8)),
+                ('closed_at', models.DateTimeField(blank=True, help_text='The time of the price that reached the target or the stop.', null=True)),
                 ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='trade_signals', to=settings.AUTH_USER_MODEL)),
                 ('webhook_source', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='trade_signals', to='signals.webhooksource')),
             ],
@@ -116,6 +117,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='signal',
             index=models.Index(fields=['strategy', 'symbol', 'outcome'], name='signal_track_record'),
+        ),
+        migrations.AddIndex(
+            model_name='signal',
+            index=models.Index(condition=models.Q(('outcome', 'pending')), fields=['symbol'], name='signal_open'),
         ),
         migrations.AddConstraint(
             model_name='signal',
