@@ -1,0 +1,62 @@
+# Everything that one does here: `make run` to see it, `make test` to check it.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test test-all lint lint-python lint-types lint-templates lint-frontend lint-django lock clean
+
+PY := .venv/bin/python
+MAKE_VENV := sh scripts/make_venv.sh
+PIP_COMPILE := $(PY) -m piptools compile --quiet --strip-extras \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+BIOME := $(PY) -m scripts.node node_modules/@biomejs/biome/bin/biome
+# Checks read the models, not the data.
+CHECK := DATABASE_URL=sqlite://:memory: $(PY) manage.py
+
+help: ## Say what there is
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s%s\n", $$1, $$2 }'
+
+run: .venv/.run ## Start the site with demo accounts and a replay of market data
+	@exec $(PY) manage.py demo
+
+test: .venv/.dev ## Front end; database and socket tests on PostgreSQL and Redis; everything on SQLite
+	@exec $(PY) -m scripts.run_tests
+
+test-all: .venv/.dev ## Everything on PostgreSQL and Redis
+	@exec $(PY) -m scripts.run_tests --all-on-services
+
+lint: lint-python lint-types lint-templates lint-frontend lint-django ## Style, types, templates, front end, Django's checks
+
+lint-python: .venv/.dev
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+lint-types: .venv/.dev
+	$(PY) -m mypy .
+
+lint-templates: .venv/.dev
+	find templates signals notifications -name '*.html' -exec .venv/bin/djade --check --target-version 5.2 {} +
+
+lint-frontend: .venv/.dev node_modules/.made
+	$(BIOME) check --error-on-warnings
+
+lint-django: .venv/.dev
+	$(CHECK) makemigrations --check --dry-run
+	$(CHECK) check --fail-level WARNING
+
+lock: .venv/.dev ## Write requirements.txt and requirements-dev.txt anew from their .in files
+	$(PIP_COMPILE) --output-file=requirements.txt requirements.in
+	$(PIP_COMPILE) --output-file=requirements-dev.txt requirements-dev.in
+
+clean: ## Remove what the commands above have made; the data and logs (var/, logs/) stay
+	rm -rf .venv node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.run: requirements.txt scripts/make_venv.sh
+	@$(MAKE_VENV) $@ requirements.txt
+
+.venv/.dev: requirements.txt requirements-dev.txt scripts/make_venv.sh
+	@$(MAKE_VENV) $@ requirements.txt requirements-dev.txt
+
+node_modules/.made: package.json package-lock.json .npmrc | .venv/.dev
+	$(PY) -m scripts.node npm ci --no-progress
+	@touch $@

@@ -1,0 +1,104 @@
+"""`make test` and `make test-all`: get what the tests need, then run them in phases; the first failing one ends it."""
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts import needs
+
+ROOT = Path(__file__).resolve().parent.parent
+FRONT_END_TESTS = "static/notifications/tests/*.test.js"
+PYTEST = (sys.executable, "-m", "pytest", "-q")
+ON_SERVICES = (sys.executable, "-m", "scripts.with_services")
+# The tests say themselves what they run on.
+NOT_FOR_TESTS = ("DATABASE_URL", "REDIS_URL", "SITE_URL", "EMAIL_URL", "SIGNALS_VALIDATOR")
+
+
+@dataclass(frozen=True)
+class Phase:
+    name: str
+    command: tuple[str, ...]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--all-on-services", action="store_true", help="the whole suite, on PostgreSQL and Redis")
+    everything_on_services: bool = parser.parse_args().all_on_services
+    print("What the tests need:", flush=True)
+    chromium = _have(needs.chromium)
+    services = _have(needs.services)
+    node = None if everything_on_services else _have(needs.node_js)
+    complete = bool(chromium and services and (node or everything_on_services))
+    if not complete and os.environ.get("CI", "").lower() in {"1", "true"}:
+        print("Something is missing, and CI is set: nothing was run.")
+        return 1
+    phases = _on_services(chromium, services) if everything_on_services else _usual(chromium, services, node)
+    return _run(phases, _environment(chromium))
+
+
+def _usual(chromium: str | None, services: str | None, node: str | None) -> list[Phase]:
+    phases = []
+    if node:
+        files = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob(FRONT_END_TESTS))
+        phases.append(Phase("Front-end modules", (node, "--test", "--test-reporter=dot", *files)))
+    if services:
+        phases.append(
+            Phase(
+                "Tests marked 'services', on PostgreSQL and Redis",
+                (*ON_SERVICES, *PYTEST, *_select(chromium, "services")),
+            )
+        )
+    return [*phases, Phase("All tests, on SQLite and in memory", (*PYTEST, *_select(chromium)))]
+
+
+def _on_services(chromium: str | None, services: str | None) -> list[Phase]:
+    if not services:
+        return []
+    return [Phase("All tests, on PostgreSQL and Redis", (*ON_SERVICES, *PYTEST, *_select(chromium)))]
+
+
+def _select(chromium: str | None, mark: str = "") -> tuple[str, ...]:
+    marks = [mark] if mark else []
+    marks += [] if chromium else ["not browser"]
+    return ("-m", " and ".join(marks)) if marks else ()
+
+
+def _run(phases: list[Phase], environment: dict[str, str]) -> int:
+    for phase in phases:
+        print(f"\n=== {phase.name}", flush=True)
+        started = time.monotonic()
+        code = subprocess.run(phase.command, cwd=ROOT, env=environment).returncode
+        if code:
+            print(f"\nFailed: {phase.name} (exit code {code}). To repeat it:\n  {shlex.join(phase.command)}")
+            return 1
+        if phase is not phases[-1]:  # the last words are pytest's own
+            print(f"    passed in {time.monotonic() - started:.0f} s", flush=True)
+    return 0 if phases else 1
+
+
+def _have(get: Callable[[], str]) -> str | None:
+    """What `get` finds; None, said in one line, when it cannot be had."""
+    try:
+        return get()
+    except needs.MissingError as error:
+        print(f"  MISSING: {error}.", flush=True)
+        return None
+
+
+def _environment(chromium: str | None) -> dict[str, str]:
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in NOT_FOR_TESTS and not name.startswith("DJANGO_")
+    }
+    return environment | ({"CHROMIUM_PATH": chromium} if chromium else {})
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
