@@ -59,7 +59,8 @@ def unpacked(specifier: str, names: list[str]) -> dict[str, bytes]:
     """The named files of an npm package; KeyError when it has no such file."""
     with tempfile.TemporaryDirectory() as folder:
         # npm checks the archive against the registry's own integrity hash.
-        command = [sys.executable, "-m", "scripts.node", "npm", "pack", specifier, "--pack-destination", folder]
+        command = [sys.executable, "-m", "scripts.node", "npm", "pack", specifier, "--silent"]
+        command += ["--pack-destination", folder]
         subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)  # noqa: S603 - nothing from outside
         [archive] = Path(folder).glob("*.tgz")
         with tarfile.open(archive) as tar:

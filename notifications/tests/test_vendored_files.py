@@ -1,0 +1,47 @@
+"""The files of others that the pages load: whole, unmodified, with their licences, and nothing beside them."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from scripts.vendor import MANIFEST, VENDOR, target_path
+
+PACKAGES: list[dict[str, Any]] = json.loads(MANIFEST.read_text())["packages"]
+FILES = [
+    (target_path(package["folder"], name), digest) for package in PACKAGES for name, digest in package["files"].items()
+]
+OWN = [
+    path
+    for kind in ("*.css", "*.js")
+    for path in (settings.BASE_DIR / "static").rglob(kind)
+    if VENDOR not in path.parents
+]
+
+
+@pytest.mark.parametrize(("path", "digest"), FILES, ids=lambda value: getattr(value, "name", ""))
+def test_a_vendored_file_is_what_was_pinned(path: Path, digest: str) -> None:
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == digest
+
+
+def test_nothing_unpinned_lies_among_the_vendored_files() -> None:
+    present = {path for path in VENDOR.rglob("*") if path.is_file() and path != MANIFEST}
+    assert present == {path for path, _ in FILES}
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package["name"])
+def test_each_package_names_its_licence_and_brings_its_text(package: dict[str, Any]) -> None:
+    assert package["licence"] in {"MIT", "OFL-1.1"}
+    assert re.fullmatch(r"\d+\.\d+\.\d+", package["version"])
+    assert "LICENSE" in package["files"]
+
+
+@pytest.mark.parametrize("path", OWN, ids=lambda path: path.name)
+def test_our_own_files_ask_no_other_host_and_write_no_markup(path: Path) -> None:
+    text = path.read_text()
+    assert not re.search(r"(https?|wss?):\\?/\\?/", text.replace("http://www.w3.org/", ""))
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(", text)
