@@ -64,8 +64,9 @@ class Strategy(Protocol):
 class TrendFollower:
     """A close beyond the channel of the 20 closes before it, in the direction of the 50-day mean.
 
-    The first close outside is a breakout, each further one the trend going on. Confidence: 50, and up to 25 each for
-    how far the close is beyond the channel (a whole mean daily change or more) and for how steep the mean is (2 or more).
+    The first close outside is a breakout, each further one the trend going on. Confidence: 50, and up to 25 each
+    for how far the close is beyond the channel (a whole mean daily change or more) and for how steep the mean is (2 or
+    more).
     """
 
     name = "TrendFollower"
