@@ -1,0 +1,129 @@
+"""System checks: what is half set or unsafe is named, with an id and a hint, by `manage.py check [--deploy]`."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.utils.module_loading import import_string
+
+from notifications.quiet import known_zones
+
+
+@register("notifications")
+def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    return [*_check_validator(), *_check_site_url(), *_check_time_zone(), *_check_life_bars()]
+
+
+@register(Tags.security, deploy=True)
+def check_deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    return [*_check_https(), *_check_hosts(), *_check_channel_layer(), *_check_database()]
+
+
+def _check_validator() -> list[CheckMessage]:
+    try:
+        validator = import_string(settings.SIGNALS_VALIDATOR)
+    except ImportError as error:
+        return [
+            Error(
+                f"SIGNALS_VALIDATOR names nothing that can be imported: {error}",
+                hint="Give the dotted path of a class with a method validate(signal) -> Validation.",
+                id="notifications.E001",
+            )
+        ]
+    if callable(getattr(validator, "validate", None)):
+        return []
+    return [
+        Error(
+            f"SIGNALS_VALIDATOR {settings.SIGNALS_VALIDATOR} has no method validate.",
+            hint="Give the dotted path of a class with a method validate(signal) -> Validation.",
+            id="notifications.E001",
+        )
+    ]
+
+
+def _check_site_url() -> list[CheckMessage]:
+    parts = urlsplit(settings.SITE_URL)
+    if parts.scheme in ("http", "https") and parts.hostname and not parts.path and not parts.query:
+        return []
+    return [
+        Error(
+            f"SITE_URL {settings.SITE_URL!r} is no origin.",
+            hint="Give scheme, host and port and nothing else, such as https://hub.example.org.",
+            id="notifications.E002",
+        )
+    ]
+
+
+def _check_time_zone() -> list[CheckMessage]:
+    if settings.TIME_ZONE in known_zones():
+        return []
+    return [
+        Error(
+            f"TIME_ZONE {settings.TIME_ZONE!r} is no IANA time zone.",
+            hint="It is the default of every trader's quiet hours. Give a name such as Europe/Berlin.",
+            id="notifications.E003",
+        )
+    ]
+
+
+def _check_life_bars() -> list[CheckMessage]:
+    if settings.NOTIFICATIONS_LIFE_BARS >= 1:
+        return []
+    return [
+        Error(
+            f"NOTIFICATIONS_LIFE_BARS is {settings.NOTIFICATIONS_LIFE_BARS}: every insight would be born expired.",
+            hint="Give a whole number from 1.",
+            id="notifications.E004",
+        )
+    ]
+
+
+def _check_https() -> list[CheckMessage]:
+    if settings.SITE_URL.startswith("https://"):
+        return []
+    return [
+        Warning(
+            "SITE_URL is not https: session cookies and webhook tokens would travel in clear.",
+            hint="Set SITE_URL to the https address that traders open; cookies and HSTS follow it.",
+            id="notifications.W001",
+        )
+    ]
+
+
+def _check_hosts() -> list[CheckMessage]:
+    if "*" not in settings.ALLOWED_HOSTS:
+        return []
+    return [
+        Warning(
+            "DJANGO_ALLOWED_HOSTS allows any host, and with it sockets from any origin that names itself as the host.",
+            hint="List the host names that traders open.",
+            id="notifications.W002",
+        )
+    ]
+
+
+def _check_channel_layer() -> list[CheckMessage]:
+    if settings.REDIS_URL:
+        return []
+    return [
+        Warning(
+            "Without REDIS_URL hints stay inside one process; others find changes by looking once a second.",
+            hint="Set REDIS_URL when more than one server process or a separate worker runs.",
+            id="notifications.W003",
+        )
+    ]
+
+
+def _check_database() -> list[CheckMessage]:
+    if settings.DATABASES["default"]["ENGINE"] != "django.db.backends.sqlite3" or not settings.REDIS_URL:
+        return []
+    return [
+        Warning(
+            "REDIS_URL is set and DATABASE_URL is not: several processes would share one SQLite file, one writer at a time.",
+            hint="Set DATABASE_URL to a PostgreSQL database.",
+            id="notifications.W004",
+        )
+    ]

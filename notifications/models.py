@@ -240,11 +240,6 @@ class NotificationPreference(models.Model):
     def __str__(self) -> str:
         return f"Preferences of user {self.user_id}"
 
-    @classmethod
-    def of(cls, user: User) -> NotificationPreference:
-        """The user's preferences; the defaults, unsaved, for an account without a row."""
-        return cls.objects.filter(user=user).first() or cls(user=user)
-
     def save(self, *args: Any, changed_by: User | None = None, **kwargs: Any) -> None:
         """Save in canonical form and keep a version when anything changed; `changed_by` None means the owner."""
         self.symbols_filter = preferences.canonical_symbols(self.symbols_filter)
@@ -252,6 +247,11 @@ class NotificationPreference(models.Model):
         with transaction.atomic():
             super().save(*args, **kwargs)
             PreferenceVersion.record(self, changed_by=changed_by)
+
+    @classmethod
+    def of(cls, user: User) -> NotificationPreference:
+        """The user's preferences; the defaults, unsaved, for an account without a row."""
+        return cls.objects.filter(user=user).first() or cls(user=user)
 
     def rules(self) -> preferences.Rules:
         """The pure value that `preferences.decide` works on."""

@@ -95,7 +95,8 @@ def notification_frame(
     unread_count: int,
     toast: bool = True,
 ) -> Frame:
-    assert notification.seq is not None, "only what is on the web stream is sent to a socket"
+    if notification.seq is None:
+        raise ValueError(f"Notification {notification.pk} is not on the web stream: it has no position to send.")
     frame: Frame = {
         "type": kind,
         "seq": notification.seq,

@@ -1,0 +1,84 @@
+"""Receivers only. Inside a caller's transaction each does as little as it can, and never harms the caller."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.sessions.models import Session
+from django.db import transaction
+from django.db.models.signals import post_delete, post_save, pre_save
+from django.dispatch import receiver
+
+from notifications import dispatching, realtime, worker
+from notifications.models import DispatchState, Inbox, InsightDispatch, NotificationPreference
+from signals.models import TradeValidation
+
+logger = logging.getLogger(__name__)
+
+
+@receiver(post_save, sender=TradeValidation, dispatch_uid="notifications.record_insight")
+def record_insight(sender: type[TradeValidation], instance: TradeValidation, raw: bool, **kwargs: Any) -> None:
+    """Record, in the caller's transaction, that this insight is to be dispatched; have it run after the commit.
+
+    A row in a savepoint and nothing else: no lock on anybody's inbox, and whatever goes wrong is logged and left to
+    the sweep, so that the trade is stored in any case. Insights of a fixture are history: recorded as closed.
+    """
+    try:
+        with transaction.atomic():
+            state = DispatchState.CLOSED if raw else DispatchState.OPEN
+            dispatch = dispatching.open_revision(instance, state=state)
+    except Exception:
+        logger.exception("The dispatch of insight %s could not be recorded; the sweep will", instance.signal_id)
+        return
+    if dispatch is not None and not raw:
+        dispatch_id = dispatch.pk
+        transaction.on_commit(lambda: worker.wake(dispatch_id), robust=True)
+
+
+@receiver(pre_save, sender=InsightDispatch, dispatch_uid="notifications.replace_recorded_dispatch")
+def replace_recorded_dispatch(
+    sender: type[InsightDispatch], instance: InsightDispatch, raw: bool, **kwargs: Any
+) -> None:
+    """A fixture's own dispatch takes the place of the closed one that was made when its insight was loaded."""
+    if raw:
+        same = InsightDispatch.objects.filter(signal_id=instance.signal_id, revision=instance.revision)
+        same.exclude(pk=instance.pk).delete()
+
+
+@receiver(post_save, sender=settings.AUTH_USER_MODEL, dispatch_uid="notifications.welcome_account")
+def welcome_account(
+    sender: type[AbstractBaseUser], instance: AbstractBaseUser, created: bool, raw: bool, **kwargs: Any
+) -> None:
+    """Every account has preferences and an inbox from the moment it exists; a fixture brings its own."""
+    if created and not raw:
+        NotificationPreference.objects.get_or_create(user=instance)
+        Inbox.objects.get_or_create(user=instance)
+
+
+@receiver(post_save, sender=settings.AUTH_USER_MODEL, dispatch_uid="notifications.recheck_changed_account")
+def recheck_changed_account(
+    sender: type[AbstractBaseUser],
+    instance: AbstractBaseUser,
+    created: bool,
+    update_fields: frozenset[str] | None,
+    **kwargs: Any,
+) -> None:
+    """A changed password and `is_active=False` close the sockets; a mere sign-in (`last_login`) concerns none."""
+    if not created and (update_fields is None or not update_fields.isdisjoint({"password", "is_active"})):
+        realtime.request_recheck(instance.pk)
+
+
+@receiver(post_delete, sender=settings.AUTH_USER_MODEL, dispatch_uid="notifications.recheck_deleted_account")
+def recheck_deleted_account(sender: type[AbstractBaseUser], instance: AbstractBaseUser, **kwargs: Any) -> None:
+    realtime.request_recheck(instance.pk)
+
+
+@receiver(post_delete, sender=Session, dispatch_uid="notifications.recheck_ended_session")
+def recheck_ended_session(sender: type[Session], instance: Session, **kwargs: Any) -> None:
+    """Log-out deletes the session row after `user_logged_out` was sent, so the row's end is what counts."""
+    user_id = instance.get_decoded().get("_auth_user_id")
+    if user_id is not None and str(user_id).isdecimal():
+        realtime.request_recheck(int(user_id))

@@ -1,0 +1,68 @@
+"""Delivery to the browser: the outbox row, the hint to the user's sockets, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.db.models import F
+from django.utils import timezone
+
+from notifications import payloads, realtime, stream
+from notifications.models import DeliveryState, InsightNotification, NotificationDeliveryLog
+from notifications.payloads import Frame
+from notifications.preferences import Channel
+
+NOT_TAKEN = "The channel layer did not take the hint; the browser gets the notification with its next sync."
+
+
+def write_pending(notifications: Sequence[InsightNotification], *, attempt_group: int = 1) -> None:
+    """One pending row a notification, in the transaction that made it or brings it out again."""
+    NotificationDeliveryLog.objects.bulk_create(
+        [
+            NotificationDeliveryLog(notification=notification, channel=Channel.WEBSOCKET, attempt_group=attempt_group)
+            for notification in notifications
+        ]
+    )
+
+
+def publish_new_after_commit(notifications: Sequence[InsightNotification], events: Sequence[tuple[int, Frame]]) -> None:
+    """Hint the frames when the transaction commits, and record for the fresh notifications whether that worked."""
+    ids = [notification.pk for notification in notifications if notification.seq is not None]
+    if events:
+        realtime.publish_after_commit(events, then=lambda taken: record_attempt(ids, taken=taken))
+
+
+def deliver(notification: InsightNotification) -> bool:
+    """Hint one notification, and those it replaced, to its user's sockets; after the commit when inside a transaction.
+
+    True when the layer took the hint, or will be asked after the commit; False for one that is not on the web stream.
+    """
+    if notification.seq is None:
+        return False
+    user_id = notification.user_id
+    unread = stream.unread_count(user_id)
+    replaced = notification.supersedes.with_signal().on_web_stream().order_by("seq")
+    events = [
+        (user_id, payloads.notification_frame("new_notification", notification, unread_count=unread)),
+        *((user_id, payloads.notification_frame("notification_updated", row, unread_count=unread)) for row in replaced),
+    ]
+    outcome = {"taken": True}
+
+    def record(taken: bool) -> None:
+        outcome["taken"] = taken
+        record_attempt([notification.pk], taken=taken)
+
+    realtime.publish_after_commit(events, then=record)
+    return outcome["taken"]
+
+
+def record_attempt(notification_ids: Sequence[int], *, taken: bool) -> None:
+    """Sent means handed to the sockets, not seen; a browser's acknowledgement that came first is kept."""
+    NotificationDeliveryLog.objects.filter(
+        notification_id__in=notification_ids, channel=Channel.WEBSOCKET, state=DeliveryState.PENDING
+    ).update(
+        state=DeliveryState.SENT if taken else DeliveryState.PENDING,
+        error_message="" if taken else NOT_TAKEN,
+        attempts=F("attempts") + 1,
+        attempted_at=timezone.now(),
+    )

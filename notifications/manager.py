@@ -1,0 +1,129 @@
+"""The façade of the notification system."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+from django.db.models import Max
+
+from notifications import dispatching, lifecycle, messages, retention, stream
+from notifications.delivery import websocket
+from notifications.models import InsightNotification, NotificationDeliveryLog
+from notifications.preferences import Channel
+from notifications.priority import Priority
+from notifications.reconcile import Reconciled, reconcile
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser, User
+
+    from signals.models import Signal
+
+
+class NotificationManager:
+    """The one writer of notifications; what views, consumers, admin, tasks, commands and shells call.
+
+    Not a `models.Manager`: it has no state and no queryset, and all of its methods are called on the class.
+    """
+
+    @classmethod
+    def calculate_priority(cls, signal: Signal) -> Priority:
+        """`high`, `medium` or `low`; see priority.calculate for the rules."""
+        return dispatching.calculate_priority(signal)
+
+    @classmethod
+    def format_message(cls, signal: Signal) -> messages.Message:
+        """Title, snippet and news headline of the signal as it is now."""
+        return dispatching.format_message(signal, revision=dispatching.present_revision(signal))
+
+    @classmethod
+    def create_notification(cls, signal: Signal, user: User | None = None) -> InsightNotification | None:
+        """Store the notification of this signal for a user, the owner by default, if the preferences let it through.
+
+        Returns the one that is there already when there is one, None when the preferences suppress it. Sends nothing.
+        Raises ValueError for a house signal without a user.
+        """
+        recipient = user or signal.user
+        if recipient is None:
+            raise ValueError(f"Signal {signal.pk} has no owner: say which user is to be notified.")
+        with transaction.atomic():
+            revision = dispatching.present_dispatch(signal).revision
+            dispatching.notify(signal, revision, [recipient.pk])
+            rows = InsightNotification.objects.for_user(recipient).filter(signal=signal, revision=revision)
+            return rows.with_signal().first()
+
+    @classmethod
+    def push(cls, signal: Signal, user: User | None = None) -> bool:
+        """Notify one user, without a user the owner, of a house signal every trader; twice is once.
+
+        True when the user (any user) has the notification afterwards.
+        """
+        if user is None and signal.user_id is None:
+            dispatch = dispatching.present_dispatch(signal)
+            dispatching.run(dispatch.pk)
+            return InsightNotification.objects.filter(signal=signal, revision=dispatch.revision).exists()
+        notification = cls.create_notification(signal, user)
+        if notification is not None and not notification.delivered:
+            cls.deliver_websocket(notification)
+        return notification is not None
+
+    @classmethod
+    def deliver_websocket(cls, notification: InsightNotification) -> bool:
+        """Hint a stored notification to its user's sockets, after the commit when inside a transaction.
+
+        True when the channel layer took the hint; that a browser has it is known from its acknowledgement only.
+        """
+        return websocket.deliver(notification)
+
+    @classmethod
+    def send_again(cls, notification: InsightNotification) -> bool:
+        """Bring a notification to its user once more: a change with a position, and a new attempt group in the log."""
+        with stream.locked_inbox(notification.user_id) as inbox:
+            fresh = InsightNotification.objects.with_signal().get(pk=notification.pk)
+            if fresh.seq is None:
+                return False
+            fresh.seq = dispatching.advance(inbox)
+            fresh.save(update_fields=["seq"])
+            websocket.write_pending([fresh], attempt_group=_next_attempt_group(fresh))
+        return cls.deliver_websocket(fresh)
+
+    @classmethod
+    def get_unread_count(cls, user: User | AnonymousUser) -> int:
+        """What the badge shows; 0 for somebody who is not signed in."""
+        return stream.unread_count(user.pk) if user.pk is not None else 0
+
+    @classmethod
+    def mark_read(cls, user: User, notification_id: int) -> stream.ReadResult | None:
+        """None when the user has no notification of that id."""
+        return stream.mark_read(user.pk, notification_id)
+
+    @classmethod
+    def mark_all_as_read(cls, user: User) -> int:
+        """Mark all that is unread now; returns how many."""
+        return stream.mark_all_read(user.pk).count
+
+    @classmethod
+    def cleanup_old_notifications(cls, days: int = 30) -> int:
+        """Delete read notifications older than `days`, with their delivery logs; returns how many."""
+        return retention.delete_old(days=days).notifications
+
+    @classmethod
+    def release_held(cls) -> int:
+        """Let out what was held for quiet hours that have ended; returns how many."""
+        return lifecycle.release_held()
+
+    @classmethod
+    def expire_old(cls) -> int:
+        """Mark what is past its expiry as expired; returns how many."""
+        return lifecycle.expire_old()
+
+    @classmethod
+    def reconcile(cls) -> Reconciled:
+        """Find and finish what was left behind."""
+        return reconcile()
+
+
+def _next_attempt_group(notification: InsightNotification) -> int:
+    logs = NotificationDeliveryLog.objects.filter(notification=notification, channel=Channel.WEBSOCKET)
+    latest: int | None = logs.aggregate(latest=Max("attempt_group"))["latest"]
+    return (latest or 0) + 1

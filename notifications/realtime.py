@@ -1,0 +1,142 @@
+"""The one module that talks to the channel layer.
+
+The layer is a fast hint, at most once: a lost message is healed by the client's `sync` and by the server's own tick.
+So publishing never raises, costs its caller at most PUBLISH_TIMEOUT_S, and after a failure is skipped for a while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from channels.layers import InMemoryChannelLayer, get_channel_layer
+from django.db import transaction
+
+from notifications.payloads import Frame
+
+logger = logging.getLogger(__name__)
+
+# One type for ever, kinds inside: during a rolling deploy an unknown type would raise in every receiving consumer.
+EVENT_TYPE = "notification.event"
+
+PUBLISH_TIMEOUT_S = 1.0  # what a caller may lose to a layer that hangs
+BREAKER_S = 5.0  # how long after a failure hints are skipped, so that not every caller pays that second
+CONCURRENT_SENDS = 100
+
+
+def group_name(user_id: int) -> str:
+    return f"user_{user_id}_notifications"
+
+
+async def join(user_id: int, channel_name: str) -> None:
+    """Add a socket to its user's group; again and again is fine, and keeps it there past the layer's group expiry."""
+    await _layer().group_add(group_name(user_id), channel_name)
+
+
+async def leave(user_id: int, channel_name: str) -> None:
+    await _layer().group_discard(group_name(user_id), channel_name)
+
+
+def register_loop(loop: asyncio.AbstractEventLoop) -> None:
+    """Tell which loop this process's sockets live on.
+
+    Threads publish through it. The in-memory layer's queues belong to that loop and are not thread-safe; on Redis it
+    saves a new connection for each call.
+    """
+    global _sockets_loop
+    _sockets_loop = loop
+
+
+def publish(events: Sequence[tuple[int, Frame]]) -> bool:
+    """Hint frames to their users' sockets, many in one call. True when the layer took all of them. Never raises."""
+    return _send([(group_name(user_id), {"type": EVENT_TYPE, "frame": dict(frame)}) for user_id, frame in events])
+
+
+def publish_after_commit(events: Sequence[tuple[int, Frame]], then: Callable[[bool], None] | None = None) -> None:
+    """Publish when the current transaction commits (at once without one); a rollback sends nothing.
+
+    `then` is told whether the layer took the events.
+    """
+
+    def hint() -> None:
+        taken = publish(events)
+        if then is not None:
+            then(taken)
+
+    transaction.on_commit(hint, robust=True)
+
+
+def request_recheck(user_id: int) -> None:
+    """After the commit, ask every server to check the sessions of this user's sockets now."""
+    transaction.on_commit(
+        lambda: _send([(group_name(user_id), {"type": EVENT_TYPE, "recheck": True})]),
+        robust=True,
+    )
+
+
+def layer_is_local() -> bool:
+    """Whether hints of other processes can't arrive here, so that the server has to look for itself."""
+    return isinstance(_layer(), InMemoryChannelLayer)
+
+
+def layer_answers() -> bool:
+    """Whether the layer takes a message within PUBLISH_TIMEOUT_S."""
+    try:
+        _run([("readyz", {"type": EVENT_TYPE})])
+    except Exception:
+        logger.exception("The channel layer does not answer")
+        return False
+    return True
+
+
+# --- How a message gets to the layer --------------------------------------------------------------------------------
+
+_sockets_loop: asyncio.AbstractEventLoop | None = None
+_skip_until = 0.0  # time.monotonic() at which the breaker closes again
+
+
+def _send(messages: list[tuple[str, dict[str, Any]]]) -> bool:
+    global _skip_until
+    if not messages:
+        return True
+    if time.monotonic() < _skip_until:
+        logger.warning("delivery failed: %d hints skipped, the channel layer failed a moment ago", len(messages))
+        return False
+    try:
+        _run(messages)
+    except Exception:
+        # Whatever a layer raises (redis, sockets, time-outs): the rows are stored, the hint is all that is lost.
+        _skip_until = time.monotonic() + BREAKER_S
+        logger.exception("delivery failed: %d hints lost, the next %.0f s are skipped", len(messages), BREAKER_S)
+        return False
+    return True
+
+
+async def _send_all(messages: list[tuple[str, dict[str, Any]]]) -> None:
+    layer = _layer()
+    async with asyncio.timeout(PUBLISH_TIMEOUT_S):
+        for start in range(0, len(messages), CONCURRENT_SENDS):
+            batch = messages[start : start + CONCURRENT_SENDS]
+            await asyncio.gather(*(layer.group_send(group, message) for group, message in batch))
+
+
+def _run(messages: list[tuple[str, dict[str, Any]]]) -> None:
+    """Send on the sockets' loop when this process has one, else on a loop of its own."""
+    loop = _sockets_loop
+    if loop is None or not loop.is_running():
+        async_to_sync(_send_all)(messages)
+        return
+    future = asyncio.run_coroutine_threadsafe(_send_all(messages), loop)
+    try:
+        future.result(PUBLISH_TIMEOUT_S)
+    except TimeoutError:
+        future.cancel()
+        raise
+
+
+def _layer() -> Any:
+    return get_channel_layer()

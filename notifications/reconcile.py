@@ -1,0 +1,87 @@
+"""The safety net: what a killed process, raw SQL or a failed validator left behind is found and finished, once."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models import Case, F, OuterRef, Q, Subquery, Value, When
+from django.db.models.functions import Concat
+from django.utils import timezone
+
+from notifications import dispatching, messages
+from notifications.models import DispatchState, InsightDispatch
+from signals.models import Timeframe, TradeValidation
+
+logger = logging.getLogger(__name__)
+
+PER_RUN = 500  # of each kind; the next run goes on with the rest
+
+
+@dataclass(slots=True)
+class Reconciled:
+    """What one sweep did: signals validated, dispatches opened, finished, closed unsent, and failed again."""
+
+    validated: int = 0
+    opened: int = 0
+    run: int = 0
+    closed: int = 0
+    failed: int = 0
+
+
+def reconcile() -> Reconciled:
+    """Validate what no validator finished, open the dispatches that are missing, finish those left open."""
+    from signals import intake  # TEMP
+
+    found = Reconciled(validated=intake.validate_missing())
+    for validation in _without_present_dispatch():
+        with transaction.atomic():
+            found.opened += dispatching.open_revision(validation) is not None
+    for dispatch_id in list(InsightDispatch.objects.unfinished().order_by("id").values_list("id", flat=True)[:PER_RUN]):
+        _finish(dispatch_id, found)
+    if any((found.validated, found.opened, found.run, found.closed, found.failed)):
+        logger.info("notifications reconciled: %s", found)
+    return found
+
+
+def _without_present_dispatch() -> Iterator[TradeValidation]:
+    """Validations whose present fingerprint no dispatch carries; those long past any expiry are left alone."""
+    latest = InsightDispatch.objects.filter(signal=OuterRef("signal"), revision__gte=1).order_by("-revision")
+    return iter(
+        TradeValidation.objects.filter(signal__received_at__gt=timezone.now() - _longest_life())
+        .annotate(
+            told=Subquery(latest.values("fingerprint")[:1]),
+            present=Concat("status", Value(":"), "signal__side", Value(":"), _label(), output_field=models.CharField()),
+        )
+        .filter(Q(told__isnull=True) | ~Q(told=F("present")))
+        .select_related("signal")
+        .order_by("id")[:PER_RUN]
+    )
+
+
+def _label() -> Case:
+    """messages.confidence_label, in SQL."""
+    *above, (_, _, lowest) = messages.LABELS
+    return Case(*(When(truth_index__gte=floor, then=Value(label)) for floor, _, label in above), default=Value(lowest))
+
+
+def _longest_life() -> dt.timedelta:
+    return settings.NOTIFICATIONS_LIFE_BARS * max(timeframe.duration for timeframe in Timeframe)
+
+
+def _finish(dispatch_id: int, found: Reconciled) -> None:
+    try:
+        dispatching.run(dispatch_id)
+    except Exception as error:
+        # One insight that can't be dispatched must not keep the others waiting; it is tried again until it expires.
+        logger.exception("Dispatch %s failed in the sweep", dispatch_id)
+        InsightDispatch.objects.filter(pk=dispatch_id).update(last_error=f"{type(error).__name__}: {error}"[:2000])
+        found.failed += 1
+        return
+    state = InsightDispatch.objects.filter(pk=dispatch_id).values_list("state", flat=True).first()
+    found.run += state == DispatchState.DONE
+    found.closed += state == DispatchState.CLOSED

@@ -1,0 +1,29 @@
+"""What runs on a clock, and how often. The worker thread drives this table; each entry is also a command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from notifications import lifecycle, retention
+from notifications.reconcile import reconcile
+
+DAY_S = 24 * 60 * 60
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A function to call every `every_s` seconds, for the first time `first_after_s` after the start."""
+
+    name: str
+    every_s: float
+    first_after_s: float
+    function: Callable[[], object]
+
+
+JOBS = (
+    Job("reconcile", 10, 0, reconcile),  # at once: the process before may have been killed
+    Job("release held notifications", 10, 2, lifecycle.release_held),
+    Job("expire notifications", 30, 5, lifecycle.expire_old),
+    Job("clean up", DAY_S, 15 * 60, retention.delete_old),
+)

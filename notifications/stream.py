@@ -1,0 +1,197 @@
+"""A user's stream: positions, and what changes under the lock of the inbox row.
+
+Each change that the owner can see takes the next position (`Inbox.last_seq`) and stamps it on every row it touches. A
+client at position N asks for the rows stamped after N and has the present state: one mechanism heals every loss.
+The lock lasts until the caller's commit, so none of this is called from inside a stranger's transaction.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import Count
+from django.utils import timezone
+
+from notifications import payloads, realtime
+from notifications.models import DeliveryState, Inbox, InsightNotification, NotificationDeliveryLog
+from notifications.payloads import NotificationPayload
+from notifications.preferences import Channel
+
+# A client that missed more than this reads the list over HTTP instead.
+MAX_CATCH_UP_ROWS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a user's stream has got."""
+
+    last_seq: int
+    epoch: str
+    unread_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class CatchUp:
+    """What changed after a client's position, as it is now. Not recovered: read the list instead."""
+
+    recovered: bool
+    notifications: list[NotificationPayload]
+    unread_count: int
+    last_seq: int
+    epoch: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadResult:
+    notification_id: int
+    unread_count: int
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReadAllResult:
+    count: int
+    up_to_seq: int
+    unread_count: int
+
+
+# --- Reading --------------------------------------------------------------------------------------------------------
+
+
+def unread_count(user_id: int) -> int:
+    return InsightNotification.objects.filter(user_id=user_id).unread().count()
+
+
+def unread_counts(user_ids: Iterable[int]) -> dict[int, int]:
+    """Unread by user id, in one query; users without any are 0."""
+    counts = dict.fromkeys(user_ids, 0)
+    rows = InsightNotification.objects.filter(user_id__in=counts).unread().order_by()
+    counts.update(rows.values_list("user_id").annotate(Count("id")))
+    return counts
+
+
+def position(user_id: int) -> Position:
+    inbox = _inbox(user_id)  # before the count: a change in between shows up as the next position
+    return Position(inbox.last_seq, inbox.epoch, unread_count(user_id))
+
+
+def last_seqs(user_ids: Iterable[int]) -> dict[int, int]:
+    """The positions of these users' streams, in one query; a user without an inbox is missing."""
+    return dict(Inbox.objects.filter(user_id__in=list(user_ids)).values_list("user_id", "last_seq"))
+
+
+def changed_rows(user_id: int, after: int) -> list[InsightNotification]:
+    """The rows changed after a position, by position; one more than MAX_CATCH_UP_ROWS tells that there are too many."""
+    rows = InsightNotification.objects.filter(user_id=user_id).with_signal().changed_after(after)
+    return list(rows[: MAX_CATCH_UP_ROWS + 1])
+
+
+def catch_up(user_id: int, *, since: int, epoch: str) -> CatchUp:
+    """What a client at position `since` of `epoch` has missed."""
+    inbox = _inbox(user_id)  # the position before the data: rows that change meanwhile come again, none is missed
+    rows: list[InsightNotification] = []
+    recovered = inbox.epoch == epoch and since <= inbox.last_seq
+    if recovered:
+        rows = changed_rows(user_id, since)
+        recovered = len(rows) <= MAX_CATCH_UP_ROWS
+    return CatchUp(
+        recovered=recovered,
+        notifications=[payloads.notification_payload(row) for row in rows] if recovered else [],
+        unread_count=unread_count(user_id),
+        last_seq=inbox.last_seq,
+        epoch=inbox.epoch,
+    )
+
+
+# --- Changing -------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def locked_inbox(user_id: int) -> Iterator[Inbox]:
+    """The user's inbox, locked until the transaction ends; its position is saved when the block is left."""
+    with transaction.atomic():
+        [inbox] = lock_inboxes([user_id])
+        before = inbox.last_seq
+        yield inbox
+        if inbox.last_seq != before:
+            inbox.save(update_fields=["last_seq"])
+
+
+def lock_inboxes(user_ids: Iterable[int]) -> list[Inbox]:
+    """Lock inboxes in the order of user id, so that two fan-outs cannot deadlock; missing ones are made first."""
+    wanted = set(user_ids)
+    inboxes = _locked(wanted)
+    missing = wanted - {inbox.user_id for inbox in inboxes}
+    if missing:
+        Inbox.objects.bulk_create([Inbox(user_id=user_id) for user_id in sorted(missing)], ignore_conflicts=True)
+        inboxes = _locked(wanted)
+    return inboxes
+
+
+def mark_read(user_id: int, notification_id: int) -> ReadResult | None:
+    """Mark one notification of this user read; None when there is none of that id, or it is another's."""
+    with locked_inbox(user_id) as inbox:
+        notification = InsightNotification.objects.filter(user_id=user_id, pk=notification_id).first()
+        if notification is None:
+            return None
+        changed = not notification.read
+        if changed:
+            _mark_row_read(notification, inbox)
+        unread = unread_count(user_id)
+        if changed and notification.seq is not None:
+            frame = payloads.read_frame(seq=notification.seq, unread_count=unread, ids=[notification.pk])
+            realtime.publish_after_commit([(user_id, frame)])
+    return ReadResult(notification_id, unread, changed)
+
+
+def mark_all_read(user_id: int, up_to_seq: int | None = None) -> ReadAllResult:
+    """Mark what is unread up to a position read (all of it without one): one change, one position."""
+    with locked_inbox(user_id) as inbox:
+        limit = inbox.last_seq if up_to_seq is None else min(up_to_seq, inbox.last_seq)
+        rows = InsightNotification.objects.filter(user_id=user_id).unread().filter(seq__lte=limit)
+        count = rows.update(read=True, read_at=timezone.now(), seq=inbox.last_seq + 1)
+        unread = unread_count(user_id)
+        if count:
+            inbox.last_seq += 1
+            frame = payloads.all_read_frame(seq=inbox.last_seq, unread_count=unread, up_to_seq=limit)
+            realtime.publish_after_commit([(user_id, frame)])
+    return ReadAllResult(count, limit, unread)
+
+
+def acknowledge(user_id: int, *, after: int, up_to: int, visible: bool | None) -> int:
+    """A browser has applied everything with `after < seq <= up_to`: those rows are delivered. Returns how many."""
+    now = timezone.now()
+    rows = InsightNotification.objects.filter(user_id=user_id, seq__gt=after, seq__lte=up_to, delivered=False)
+    with transaction.atomic():
+        ids = list(rows.values_list("id", flat=True))
+        InsightNotification.objects.filter(id__in=ids, delivered=False).update(delivered=True, delivered_at=now)
+        _acknowledge_logs(ids, now, visible)
+    return len(ids)
+
+
+def _mark_row_read(notification: InsightNotification, inbox: Inbox) -> None:
+    notification.read, notification.read_at = True, timezone.now()
+    if notification.seq is not None:  # a held one has no position yet; it gets one when it is released
+        inbox.last_seq += 1
+        notification.seq = inbox.last_seq
+    notification.save(update_fields=["read", "read_at", "seq"])
+
+
+def _acknowledge_logs(notification_ids: list[int], now: dt.datetime, visible: bool | None) -> None:
+    NotificationDeliveryLog.objects.filter(
+        notification_id__in=notification_ids,
+        channel=Channel.WEBSOCKET,
+        state__in=[DeliveryState.PENDING, DeliveryState.SENT],
+    ).update(state=DeliveryState.ACKNOWLEDGED, success=True, acknowledged_at=now, acknowledged_visible=visible)
+
+
+def _inbox(user_id: int) -> Inbox:
+    return Inbox.objects.filter(user_id=user_id).first() or Inbox.objects.get_or_create(user_id=user_id)[0]
+
+
+def _locked(user_ids: Iterable[int]) -> list[Inbox]:
+    return list(Inbox.objects.select_for_update().filter(user_id__in=list(user_ids)).order_by("user_id"))

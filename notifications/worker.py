@@ -1,0 +1,97 @@
+"""The worker thread of a server process: runs dispatches the moment they are committed, and the schedule.
+
+It only speeds up what the rows guarantee: whatever it does not get to is found by the next sweep, of any process.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+
+from django.db import close_old_connections
+
+from notifications import dispatching
+from notifications.schedule import JOBS, Job
+
+logger = logging.getLogger(__name__)
+
+# A long fan-out gives way to the next dispatch after this long, so that one trader's alert does not wait for 100,000.
+TURN_S = 0.5
+# Without a worker in this process a caller pays at most this much; the rest of a long fan-out is the sweep's.
+INLINE_BUDGET_S = 1.0
+
+
+class Worker(threading.Thread):
+    """Takes dispatch ids from a queue, in turns, and runs what is due of the schedule in between."""
+
+    def __init__(self, jobs: tuple[Job, ...] = JOBS) -> None:
+        super().__init__(name="notifications-worker", daemon=True)
+        self._dispatch_ids: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+        started = time.monotonic()
+        self._due_at = {job: started + job.first_after_s for job in jobs}
+        self._stopping = False
+
+    def wake(self, dispatch_id: int) -> None:
+        self._dispatch_ids.put(dispatch_id)
+
+    def stop(self) -> None:
+        """End after the running step and wait for it."""
+        self._stopping = True
+        self._dispatch_ids.put(None)
+        self.join()
+
+    def run(self) -> None:
+        while not self._stopping:
+            dispatch_id = self._next_dispatch()
+            close_old_connections()
+            if dispatch_id is not None:
+                _guarded(f"dispatch {dispatch_id}", lambda wanted=dispatch_id: self._take_turn(wanted))
+            self._run_due_jobs()
+            close_old_connections()
+
+    def _next_dispatch(self) -> int | None:
+        wait_s = max(0.0, min(self._due_at.values(), default=time.monotonic() + 1) - time.monotonic())
+        try:
+            return self._dispatch_ids.get(timeout=wait_s)
+        except queue.Empty:
+            return None
+
+    def _take_turn(self, dispatch_id: int) -> None:
+        if not dispatching.run(dispatch_id, budget_s=TURN_S):
+            self._dispatch_ids.put(dispatch_id)
+
+    def _run_due_jobs(self) -> None:
+        for job, due_at in self._due_at.items():
+            if not self._stopping and due_at <= time.monotonic():
+                _guarded(job.name, job.function)
+                self._due_at[job] = time.monotonic() + job.every_s
+
+
+_worker: Worker | None = None
+
+
+def start() -> None:
+    """Start this process's worker, once."""
+    global _worker
+    if _worker is None:
+        _worker = Worker()
+        _worker.start()
+
+
+def wake(dispatch_id: int) -> None:
+    """Have a committed dispatch run: by this process's worker at once, else here and now within a bounded time."""
+    if _worker is not None and _worker.is_alive():
+        _worker.wake(dispatch_id)
+    else:
+        _guarded(f"dispatch {dispatch_id}", lambda: dispatching.run(dispatch_id, budget_s=INLINE_BUDGET_S))
+
+
+def _guarded(what: str, function: Callable[[], object]) -> None:
+    """Run it; a fault is logged and ends nothing: the row is still open, and the sweep tries again."""
+    try:
+        function()
+    except Exception:
+        logger.exception("%s failed; the next sweep tries again", what)
