@@ -5,6 +5,10 @@ from django.urls import include, path
 
 from zenithedge import health
 
+# Under the API these answer in JSON; elsewhere they are Django's own.
+handler400 = "notifications.api.bad_request"
+handler500 = "notifications.api.server_error"
+
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("accounts/", include("django.contrib.auth.urls")),

@@ -1,0 +1,85 @@
+"""What was sent to where, and the browsers that agreed to web push."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from notifications.admin.read_only import ReadOnlyAdmin
+from notifications.models import NotificationDeliveryLog, PushSubscription
+
+
+@admin.register(NotificationDeliveryLog)
+class NotificationDeliveryLogAdmin(ReadOnlyAdmin):
+    list_display = (
+        "created_at",
+        "user",
+        "notification",
+        "channel",
+        "target",
+        "state",
+        "attempts",
+        "attempted_at",
+        "acknowledged_at",
+        "error_message",
+    )
+    list_filter = ("channel", "state", "success", "acknowledged_visible")
+    list_select_related = ("notification__user",)
+    search_fields = ("notification__user__username", "notification__title", "=notification__id", "error_message")
+    search_help_text = "User, title, id of the notification or the error."
+    date_hierarchy = "created_at"
+
+    @admin.display(description="user", ordering="notification__user__username")
+    def user(self, log: NotificationDeliveryLog) -> str:
+        return log.notification.user.get_username()
+
+
+@admin.register(PushSubscription)
+class PushSubscriptionAdmin(ReadOnlyAdmin):
+    """The endpoint and the keys together let anyone send to this browser: none is shown in full."""
+
+    list_display = ("user", "service", "user_agent", "created_at", "last_success_at", "failures")
+    list_filter = ("created_at", "last_success_at")
+    list_select_related = ("user",)
+    search_fields = ("user__username", "user__email", "user_agent")
+    date_hierarchy = "created_at"
+    fields = readonly_fields = (
+        "user",
+        "service",
+        "endpoint_start",
+        "public_key",
+        "auth_secret",
+        "user_agent",
+        "created_at",
+        "last_success_at",
+        "failures",
+    )
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A subscription may go: the browser makes another when its user asks for it."""
+        return request.user.has_perm("notifications.delete_pushsubscription")
+
+    @admin.display(description="push service")
+    def service(self, subscription: PushSubscription) -> str:
+        return urlsplit(subscription.endpoint).hostname or "?"
+
+    @admin.display(description="endpoint")
+    def endpoint_start(self, subscription: PushSubscription) -> str:
+        address = urlsplit(subscription.endpoint)
+        return f"{address.scheme}://{address.netloc}/…"
+
+    @admin.display(description="public key")
+    def public_key(self, subscription: PushSubscription) -> str:
+        return shortened(subscription.p256dh)
+
+    @admin.display(description="authentication secret")
+    def auth_secret(self, subscription: PushSubscription) -> str:
+        return shortened(subscription.auth)
+
+
+def shortened(key: str) -> str:
+    """Enough to tell two keys apart, too little to use."""
+    return f"{key[:4]}… ({len(key)} characters)"

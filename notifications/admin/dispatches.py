@@ -1,0 +1,91 @@
+"""What became of each insight: who got it, who did not, and by which rule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.paginator import Page, Paginator
+from django.http import HttpRequest, HttpResponse
+
+from notifications.admin.read_only import ReadOnlyAdmin
+from notifications.models import InsightDispatch, InsightNotification, SuppressedInsight
+from notifications.preferences import Reason, Verdict
+
+RECIPIENTS_PER_PAGE = 50
+
+
+@admin.register(InsightDispatch)
+class InsightDispatchAdmin(ReadOnlyAdmin):
+    list_display = ("opened_at", "signal", "revision", "state", "sent", "held", "suppressed", "finished_at")
+    list_display_links = ("signal",)
+    list_filter = ("state", "signal__strategy")
+    list_select_related = ("signal",)
+    search_fields = ("signal__symbol", "signal__strategy", "=signal__id", "signal__user__username")
+    search_help_text = "Symbol, strategy, id of the signal or its owner."
+    date_hierarchy = "opened_at"
+    fields = ("signal", "revision", "state", "fingerprint", "opened_at", "finished_at", "cursor", "last_error")
+    change_form_template = "admin/notifications/insightdispatch/change_form.html"
+
+    @admin.display(description="sent")
+    def sent(self, dispatch: InsightDispatch) -> int:
+        return verdict_count(dispatch, Verdict.SEND)
+
+    @admin.display(description="held")
+    def held(self, dispatch: InsightDispatch) -> int:
+        return verdict_count(dispatch, Verdict.HOLD)
+
+    @admin.display(description="suppressed")
+    def suppressed(self, dispatch: InsightDispatch) -> int:
+        return verdict_count(dispatch, Verdict.SUPPRESS)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        dispatch = self.get_object(request, object_id)
+        story = what_became_of(dispatch, request.GET.get("recipients", "1")) if dispatch else {}
+        return super().change_view(request, object_id, form_url, (extra_context or {}) | story)
+
+
+@admin.register(SuppressedInsight)
+class SuppressedInsightAdmin(ReadOnlyAdmin):
+    list_display = ("created_at", "user", "signal", "revision", "channel", "reason")
+    list_filter = ("reason", "channel")
+    list_select_related = ("user", "signal")
+    search_fields = ("user__username", "user__email", "signal__symbol", "signal__strategy", "=signal__id")
+    date_hierarchy = "created_at"
+
+
+def verdict_count(dispatch: InsightDispatch, verdict: Verdict) -> int:
+    return int(dispatch.counts.get("verdicts", {}).get(verdict, 0))
+
+
+def what_became_of(dispatch: InsightDispatch, page: str) -> dict[str, Any]:
+    """Who got the insight (paged), who did not and why, and the counts by rule."""
+    return {
+        "still_open": not dispatch.finished,
+        "verdicts": [(verdict.label, verdict_count(dispatch, verdict)) for verdict in Verdict],
+        "reasons": [
+            (reason_label(reason), count)
+            for reason, count in sorted(dispatch.counts.get("reasons", {}).items(), key=lambda row: -row[1])
+        ],
+        "recipients": _recipients(dispatch, page),
+        "suppressions": SuppressedInsight.objects.filter(
+            signal=dispatch.signal_id, revision=dispatch.revision
+        ).select_related("user"),
+    }
+
+
+def reason_label(reason: str) -> str:
+    """A reason that this version no longer knows is shown as it was stored."""
+    return str(Reason(reason).label) if reason in Reason.values else reason
+
+
+def _recipients(dispatch: InsightDispatch, page: str) -> Page[InsightNotification]:
+    rows = InsightNotification.objects.filter(signal=dispatch.signal_id, revision=dispatch.revision)
+    rows = rows.select_related("user").prefetch_related("delivery_logs").order_by("user_id")
+    return Paginator(rows, RECIPIENTS_PER_PAGE).get_page(page)

@@ -1,0 +1,135 @@
+"""Notifications and the streams that they are on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest
+from django.utils.translation import ngettext
+
+from notifications.admin.read_only import ReadOnlyAdmin, ReadOnlyInline
+from notifications.manager import NotificationManager
+from notifications.models import Inbox, InsightNotification, NotificationDeliveryLog
+
+STANDINGS = {
+    "held": Q(held_until__isnull=False),
+    "expired": Q(expired_at__isnull=False),
+    "superseded": Q(superseded_by__isnull=False),
+    "read": Q(read=True),
+    "other channels only": Q(seq__isnull=True, held_until__isnull=True),
+}
+
+
+class StandingFilter(admin.SimpleListFilter):
+    title = "standing"
+    parameter_name = "standing"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, name.capitalize()) for name in ("unread", *STANDINGS)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() == "unread":
+            return queryset & InsightNotification.objects.unread()
+        standing = STANDINGS.get(self.value() or "")
+        return queryset.filter(standing) if standing else queryset
+
+
+class DeliveryLogInline(ReadOnlyInline):
+    model = NotificationDeliveryLog
+    fields = readonly_fields = (
+        "channel",
+        "target",
+        "attempt_group",
+        "state",
+        "success",
+        "attempts",
+        "attempted_at",
+        "acknowledged_at",
+        "acknowledged_visible",
+        "error_message",
+    )
+
+
+@admin.register(InsightNotification)
+class InsightNotificationAdmin(ReadOnlyAdmin):
+    list_display = (
+        "created_at",
+        "user",
+        "title",
+        "revision",
+        "priority",
+        "confidence",
+        "reason",
+        "standing",
+        "delivered_over",
+    )
+    list_display_links = ("title",)
+    list_filter = (StandingFilter, "priority", "reason", "delivered", "signal__side")
+    list_select_related = ("user", "signal")
+    search_fields = ("user__username", "user__email", "title", "signal__symbol", "signal__strategy", "=signal__id")
+    search_help_text = "User, e-mail address, title, symbol, strategy or the id of the signal."
+    date_hierarchy = "created_at"
+    inlines = (DeliveryLogInline,)
+    actions = ("send_again", "mark_read")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[InsightNotification]:
+        return super().get_queryset(request).prefetch_related("delivery_logs")
+
+    @admin.display(description="standing")
+    def standing(self, notification: InsightNotification) -> str:
+        if notification.held_until:
+            return f"held until {notification.held_until:%Y-%m-%d %H:%M} UTC"
+        if notification.expired_at:
+            return "expired"
+        if notification.superseded_by_id:
+            return "superseded"
+        if notification.read:
+            return "read"
+        return "unread" if notification.unread else "other channels only"
+
+    @admin.display(description="over what")
+    def delivered_over(self, notification: InsightNotification) -> str:
+        logs = sorted(notification.delivery_logs.all(), key=lambda log: log.pk)
+        return ", ".join(f"{log.get_channel_display()}: {log.get_state_display().lower()}" for log in logs)
+
+    def has_manage_permission(self, request: HttpRequest) -> bool:
+        """The rows cannot be changed here, but who may change notifications may run the actions."""
+        return request.user.has_perm("notifications.change_insightnotification")
+
+    @admin.action(description="Send again", permissions=["manage"])
+    def send_again(self, request: HttpRequest, queryset: QuerySet[InsightNotification]) -> None:
+        notifications = list(queryset.with_signal())  # type: ignore[attr-defined]  # InsightNotificationQuerySet
+        for notification in notifications:
+            NotificationManager.send_again(notification)
+        self._say(request, "sent again", len(notifications))
+
+    @admin.action(description="Mark read", permissions=["manage"])
+    def mark_read(self, request: HttpRequest, queryset: QuerySet[InsightNotification]) -> None:
+        results = [
+            NotificationManager.mark_read(notification.user, notification.pk)
+            for notification in queryset.filter(read=False).select_related("user")
+        ]
+        self._say(request, "marked read", sum(result is not None and result.changed for result in results))
+
+    def _say(self, request: HttpRequest, what: str, count: int) -> None:
+        said = ngettext("%(count)d notification %(what)s.", "%(count)d notifications %(what)s.", count)
+        self.message_user(request, said % {"count": count, "what": what}, messages.SUCCESS)
+
+
+@admin.register(Inbox)
+class InboxAdmin(ReadOnlyAdmin):
+    list_display = ("user", "last_seq", "epoch", "unread")
+    list_select_related = ("user",)
+    search_fields = ("user__username", "user__email")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Inbox]:
+        own = InsightNotification.objects.filter(user=OuterRef("user")).unread().order_by()
+        count = own.values("user").annotate(count=Count("pk")).values("count")
+        return super().get_queryset(request).annotate(unread_count=Coalesce(Subquery(count), 0))
+
+    @admin.display(description="unread", ordering="unread_count")
+    def unread(self, inbox: Any) -> int:
+        return int(inbox.unread_count)

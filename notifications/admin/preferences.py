@@ -1,0 +1,130 @@
+"""What users want to hear of, and how that changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.widgets import AdminTextareaWidget
+from django.db.models import JSONField, OuterRef, QuerySet, Subquery
+from django.http import HttpRequest
+
+from notifications.admin.read_only import ModelAdmin, NeverWritten, ReadOnlyAdmin
+from notifications.forms import WEEKDAYS, NamesField, SymbolsField, TimeZoneField
+from notifications.models import NotificationPreference, PreferenceVersion
+from notifications.preferences import canonical_strategies, canonical_symbols
+
+
+def _joined(names: Any) -> str:
+    return ", ".join(names) if isinstance(names, list) else str(names or "")
+
+
+class CommaSeparated(forms.CharField):
+    """Names in one line; each is checked as on the user's own page."""
+
+    def __init__(self, *, names: NamesField, **kwargs: Any) -> None:
+        super().__init__(required=False, widget=AdminTextareaWidget(attrs={"rows": 2}), **kwargs)
+        self.names = names
+
+    def prepare_value(self, value: Any) -> str:
+        return _joined(value)
+
+    def to_python(self, value: Any) -> list[str]:
+        return self.names.to_python(str(value or "").split(","))
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return super().has_changed(_joined(initial), data)
+
+
+class PreferenceAdminForm(forms.ModelForm[NotificationPreference]):
+    strategies_filter = CommaSeparated(
+        names=NamesField(canonical=canonical_strategies, noun="strategies"),
+        help_text="Separated by commas; none means every strategy.",
+    )
+    symbols_filter = CommaSeparated(
+        names=SymbolsField(canonical=canonical_symbols, noun="symbols"),
+        help_text="Separated by commas; none means every symbol.",
+    )
+    quiet_weekdays = forms.TypedMultipleChoiceField(
+        choices=list(enumerate(WEEKDAYS)), coerce=int, required=False, widget=forms.CheckboxSelectMultiple
+    )
+    time_zone = TimeZoneField(max_length=64)
+
+    class Meta:
+        model = NotificationPreference
+        fields = "__all__"  # noqa: DJ007 - the one form that an admin has for all of them
+
+
+@admin.register(NotificationPreference)
+class NotificationPreferenceAdmin(ModelAdmin):
+    list_display = (
+        "user",
+        "web_enabled",
+        "push_enabled",
+        "email_digest_enabled",
+        "min_confidence",
+        "high_priority_only",
+        "strategies",
+        "symbols",
+        "quiet_hours_enabled",
+        "paused_until",
+        "updated_at",
+    )
+    list_filter = (
+        "web_enabled",
+        "push_enabled",
+        "email_digest_enabled",
+        "high_priority_only",
+        "quiet_hours_enabled",
+        "quiet_mode",
+    )
+    form = PreferenceAdminForm
+    list_select_related = ("user",)
+    search_fields = ("user__username", "user__email")
+    date_hierarchy = "updated_at"
+    autocomplete_fields = ("user",)
+    readonly_fields = ("updated_at",)
+    show_full_result_count = False
+
+    has_delete_permission = NeverWritten.has_delete_permission
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("user", "updated_at") if obj else ("updated_at",)
+
+    def save_model(
+        self, request: HttpRequest, obj: NotificationPreference, form: forms.ModelForm[Any], change: bool
+    ) -> None:
+        obj.save(changed_by=request.user)
+
+    @admin.display(description="strategies")
+    def strategies(self, preference: NotificationPreference) -> str:
+        return ", ".join(preference.strategies_filter) or "every"
+
+    @admin.display(description="symbols")
+    def symbols(self, preference: NotificationPreference) -> str:
+        return ", ".join(preference.symbols_filter) or "every"
+
+
+@admin.register(PreferenceVersion)
+class PreferenceVersionAdmin(ReadOnlyAdmin):
+    list_display = ("valid_from", "user", "changed_by", "changes")
+    list_select_related = ("user", "changed_by")
+    search_fields = ("user__username", "user__email", "changed_by__username")
+    date_hierarchy = "valid_from"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PreferenceVersion]:
+        earlier = PreferenceVersion.objects.filter(user=OuterRef("user"), valid_from__lte=OuterRef("valid_from"))
+        previous = earlier.exclude(pk=OuterRef("pk")).order_by("-valid_from", "-pk").values("snapshot")[:1]
+        return super().get_queryset(request).annotate(previous=Subquery(previous, output_field=JSONField()))
+
+    @admin.display(description="changes")
+    def changes(self, version: Any) -> str:
+        """Each rule that differs from the version before, as `rule: old → new`."""
+        if version.previous is None:
+            return "first version"
+        return "; ".join(
+            f"{rule}: {version.previous.get(rule)} → {value}"
+            for rule, value in version.snapshot.items()
+            if version.previous.get(rule) != value
+        )

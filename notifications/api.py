@@ -1,0 +1,195 @@
+"""The JSON API of the notifications; docs/openapi.yaml describes it. Its views only read, call and answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.cache import add_never_cache_headers
+from django.views import csrf, defaults
+from django.views.decorators.csrf import csrf_exempt
+
+from notifications import listing, stream
+from notifications.http import ApiError, ApiRequest, FieldErrors, error_response, json_api, read_json_object
+from notifications.listing import MAX_LIMIT, Wanted
+from notifications.manager import NotificationManager
+from notifications.payloads import notification_payload
+from notifications.priority import Priority
+from signals.models import Signal
+from signals.vocabulary import canonical_symbol
+
+API_PREFIX = "/notifications/api/"
+MAX_BIGINT = 2**63 - 1
+
+
+@json_api("GET")
+def notification_list(request: ApiRequest) -> HttpResponse:
+    """The newest first; the next page is asked for with `before` = `next_before`."""
+    try:
+        page = listing.read(request.user.pk, _wanted(request))
+    except listing.UnknownBeforeError as error:
+        raise _invalid_query({"before": ["No such notification."]}) from error
+    return JsonResponse(
+        {
+            "notifications": [notification_payload(notification) for notification in page.notifications],
+            **asdict(page.position),
+            "next_before": page.next_before,
+        }
+    )
+
+
+@json_api("GET")
+def unread_count(request: ApiRequest) -> HttpResponse:
+    _refuse_unknown(request, known=())
+    position = stream.position(request.user.pk)
+    return JsonResponse({"unread_count": position.unread_count, "last_seq": position.last_seq})
+
+
+@json_api("POST")
+def mark_read(request: ApiRequest, notification_id: int) -> HttpResponse:
+    """Twice is once. 404 for what is not there and for what is another's: the two cannot be told apart."""
+    read_json_object(request, (), empty_allowed=True)
+    result = NotificationManager.mark_read(request.user, notification_id)
+    if result is None:
+        raise ApiError(404, "not_found", "There is no such notification.")
+    return JsonResponse(
+        {"success": True, "notification_id": result.notification_id, "unread_count": result.unread_count}
+    )
+
+
+@json_api("POST")
+def mark_all_read(request: ApiRequest) -> HttpResponse:
+    """Up to a position that the client has seen, so that what arrives meanwhile stays unread; else all of it."""
+    body = read_json_object(request, {"up_to_seq"}, empty_allowed=True)
+    result = stream.mark_all_read(request.user.pk, _up_to_seq(body))
+    return JsonResponse({"success": True, **asdict(result)})
+
+
+@csrf_exempt
+def not_found(request: HttpRequest, rest: str = "") -> HttpResponse:
+    """Whatever else is asked for under the API."""
+    return _uncached(error_response(404, "not_found", "There is no such address."))
+
+
+# --- Errors that happen outside a view ------------------------------------------------------------------------------
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """settings.CSRF_FAILURE_VIEW: JSON for the API, the page for a form."""
+    if _is_api(request):
+        return _uncached(error_response(403, "csrf_failed", reason or "The CSRF token is missing or wrong."))
+    return csrf.csrf_failure(request, reason=reason)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """handler400."""
+    if _is_api(request):
+        return _uncached(error_response(400, "bad_request", "The request cannot be read."))
+    return defaults.bad_request(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """handler500."""
+    if _is_api(request):
+        return _uncached(error_response(500, "server_error", "Something went wrong here; it has been logged."))
+    return defaults.server_error(request)
+
+
+# --- The query string -----------------------------------------------------------------------------------------------
+
+
+def _wanted(request: HttpRequest) -> Wanted:
+    """Raises ApiError that names every key that is unknown, given twice or has a bad value."""
+    _refuse_unknown(request, known=READERS)
+    given: dict[str, Any] = {}
+    errors: FieldErrors = {}
+    for key, text in request.GET.items():
+        try:
+            given[key] = READERS[key](str(text))
+        except ValueError as error:
+            errors[key] = [str(error)]
+    if errors:
+        raise _invalid_query(errors)
+    return Wanted(**given)
+
+
+def _refuse_unknown(request: HttpRequest, *, known: Any) -> None:
+    errors: FieldErrors = {}
+    for key, values in request.GET.lists():
+        if key not in known:
+            errors[key[:64]] = ["Unknown parameter."]
+        elif len(values) > 1:
+            errors[key] = ["Give it once."]
+    if errors:
+        raise _invalid_query(errors)
+
+
+def _read_limit(text: str) -> int:
+    return _read_int(text, 1, MAX_LIMIT)
+
+
+def _read_id(text: str) -> int:
+    return _read_int(text, 1, MAX_BIGINT)
+
+
+def _read_int(text: str, smallest: int, largest: int) -> int:
+    # 20 digits: more than any id has, and int() refuses thousands of them in words that would help nobody
+    if not (text.isascii() and text.isdecimal() and len(text) <= 20 and smallest <= int(text) <= largest):
+        raise ValueError(f"Give a whole number from {smallest} to {largest}.")
+    return int(text)
+
+
+def _read_bool(text: str) -> bool:
+    values = {"true": True, "1": True, "false": False, "0": False}
+    if text.lower() not in values:
+        raise ValueError("Give true or false.")
+    return values[text.lower()]
+
+
+def _read_priority(text: str) -> str:
+    if text not in Priority.values:
+        raise ValueError(f"Give one of {', '.join(Priority.values)}.")
+    return text
+
+
+def _read_symbol(text: str) -> str:
+    symbol = canonical_symbol(text)
+    longest = Signal._meta.get_field("symbol").max_length or 0
+    if not symbol or len(symbol) > longest or "\0" in symbol:
+        raise ValueError("Give a symbol such as EURUSD.")
+    return symbol
+
+
+READERS: dict[str, Callable[[str], Any]] = {
+    "limit": _read_limit,
+    "before": _read_id,
+    "unread_only": _read_bool,
+    "priority": _read_priority,
+    "symbol": _read_symbol,
+}
+
+# --- Bits and pieces ------------------------------------------------------------------------------------------------
+
+
+def _up_to_seq(body: dict[str, Any]) -> int | None:
+    up_to_seq = body.get("up_to_seq")
+    # `type(...) is`: true is an int to Python, not a position
+    if "up_to_seq" in body and not (type(up_to_seq) is int and 0 <= up_to_seq <= MAX_BIGINT):
+        wrong = {"up_to_seq": ["Give a position: a whole number from 0."]}
+        raise ApiError(400, "invalid_fields", "The body has fields that cannot be used.", wrong)
+    return up_to_seq
+
+
+def _invalid_query(fields: FieldErrors) -> ApiError:
+    return ApiError(400, "invalid_query", "The query has parameters that cannot be used.", fields)
+
+
+def _is_api(request: HttpRequest) -> bool:
+    return request.path.startswith(API_PREFIX)
+
+
+def _uncached(response: HttpResponse) -> HttpResponse:
+    add_never_cache_headers(response)
+    return response

@@ -1,0 +1,150 @@
+"""The one place for retention: which rows go, after how long, and in which order.
+
+A dispatch is kept as long as its signal, so a notification that was deleted here never comes back.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import astuple, dataclass
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Model, Q, QuerySet
+from django.utils import timezone
+
+from notifications.models import InsightNotification, NotificationDeliveryLog, SuppressedInsight
+from signals.models import WebhookRequest
+
+DEFAULT_DAYS = 30
+SUPPRESSION_DAYS = 14  # as long as the page that explains them looks back
+WEBHOOK_REQUEST_DAYS = 30  # raw requests are for finding out what a sender did last month
+DEFAULT_BATCH_SIZE = 5000
+MAX_BATCH_SIZE = 30_000  # SQLite takes 32,766 parameters in a statement
+
+
+class RetentionError(ValueError):
+    """A limit that would delete too much, or nothing at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A number of rows of each sort that has an end here."""
+
+    notifications: int = 0
+    delivery_logs: int = 0
+    suppressions: int = 0
+    webhook_requests: int = 0
+
+    def __add__(self, other: Rows) -> Rows:
+        return Rows(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
+
+    @property
+    def total(self) -> int:
+        return sum(astuple(self))
+
+
+def delete_old(
+    days: int = DEFAULT_DAYS,
+    *,
+    include_unread: bool = False,
+    batch_size: int = DEFAULT_BATCH_SIZE,
+    after_batch: Callable[[Rows], None] = lambda deleted: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Rows:
+    """Delete what is past its time, each batch in a transaction of its own; return what went.
+
+    Notifications older than `days` go with their delivery logs; those still unread or held only with
+    `include_unread`. `after_batch` is told what each batch deleted; `should_stop` is asked before each batch.
+    A second copy may run beside it. Raises RetentionError for days < 1 and a batch size out of range.
+    """
+    _check(days, batch_size)
+    deleted = Rows()
+    for old in _old_rows(days, include_unread=include_unread):
+        cursor: int | None = 0
+        while cursor is not None:
+            if should_stop():
+                return deleted
+            cursor, gone = _delete_batch(old, after=cursor, batch_size=batch_size)
+            deleted += gone
+            after_batch(gone)
+    return deleted
+
+
+def count_old(days: int = DEFAULT_DAYS, *, include_unread: bool = False) -> Rows:
+    """What `delete_old` would delete now; deletes nothing."""
+    _check(days, DEFAULT_BATCH_SIZE)
+    notifications, suppressions, requests = (old.rows for old in _old_rows(days, include_unread=include_unread))
+    logs = NotificationDeliveryLog.objects.filter(notification__in=notifications.values("pk"))
+    return Rows(notifications.count(), logs.count(), suppressions.count(), requests.count())
+
+
+@dataclass(frozen=True, slots=True)
+class _OldRows:
+    """Rows whose time has passed, and how a batch of them is deleted."""
+
+    rows: QuerySet[Any]
+    delete: Callable[[list[int]], Rows]
+
+
+def _check(days: int, batch_size: int) -> None:
+    if days < 1:
+        raise RetentionError("days must be at least 1.")
+    if not 1 <= batch_size <= MAX_BATCH_SIZE:
+        raise RetentionError(f"batch size must be from 1 to {MAX_BATCH_SIZE}.")
+
+
+def _old_rows(days: int, *, include_unread: bool) -> list[_OldRows]:
+    now = timezone.now()
+    suppressions = SuppressedInsight.objects.filter(created_at__lt=now - dt.timedelta(days=SUPPRESSION_DAYS))
+    requests = WebhookRequest.objects.filter(received_at__lt=now - dt.timedelta(days=WEBHOOK_REQUEST_DAYS))
+    return [
+        _OldRows(_old_notifications(now - dt.timedelta(days=days), include_unread), _delete_notifications),
+        _OldRows(suppressions, lambda ids: Rows(suppressions=_raw_delete(SuppressedInsight, ids))),
+        _OldRows(requests, lambda ids: Rows(webhook_requests=_raw_delete(WebhookRequest, ids))),
+    ]
+
+
+def _old_notifications(before: dt.datetime, include_unread: bool) -> QuerySet[InsightNotification]:
+    """What was read, has expired, was superseded or went out over other channels only is not unread."""
+    old = InsightNotification.objects.filter(created_at__lt=before)
+    if include_unread:
+        return old
+    settled = Q(read=True) | Q(expired_at__isnull=False) | Q(superseded_by__isnull=False) | Q(seq__isnull=True)
+    return old.filter(settled, held_until__isnull=True)
+
+
+def _delete_batch(old: _OldRows, *, after: int, batch_size: int) -> tuple[int | None, Rows]:
+    """Delete the next rows by id; return the last id, or None at the end, and what went.
+
+    Rows that another transaction holds are skipped: they are a second copy's, or in use and there for the next run.
+    """
+    with transaction.atomic():
+        rows = old.rows.filter(pk__gt=after).order_by("pk").select_for_update(skip_locked=True)
+        ids = list(rows.values_list("pk", flat=True)[:batch_size])
+        gone = old.delete(ids) if ids else Rows()
+    return (ids[-1] if len(ids) == batch_size else None), gone
+
+
+def _delete_notifications(ids: list[int]) -> Rows:
+    """Children first: the logs, and each predecessor with the notification that superseded it."""
+    doomed = _with_predecessors(ids)
+    logs = _raw_delete(NotificationDeliveryLog, doomed, key="notification")
+    return Rows(notifications=_raw_delete(InsightNotification, doomed), delivery_logs=logs)
+
+
+def _with_predecessors(ids: list[int]) -> list[int]:
+    """The ids and those of every notification that one of them superseded, however long the chain."""
+    found, newest = set(ids), ids
+    while newest:
+        superseded = InsightNotification.objects.filter(superseded_by__in=newest)
+        newest = [pk for pk in superseded.values_list("pk", flat=True) if pk not in found]
+        found.update(newest)
+    return sorted(found)
+
+
+def _raw_delete(model: type[Model], ids: list[int], *, key: str = "pk") -> int:
+    """One DELETE statement. `QuerySet.delete()` loads the rows first to look for children, which are known here."""
+    rows = model._default_manager.filter(**{f"{key}__in": ids})
+    return rows._raw_delete(rows.db)

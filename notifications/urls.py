@@ -1,0 +1,18 @@
+"""Addresses under /notifications/."""
+
+from django.urls import path
+
+from notifications import api, preference_views, views
+
+urlpatterns = [
+    path("", views.history, name="history"),
+    path("read/", views.mark_all_read, name="mark_all_read"),
+    path("<int:notification_id>/read/", views.mark_read, name="mark_read"),
+    path("preferences/", preference_views.preferences_page, name="preferences"),
+    path("api/list/", api.notification_list, name="api_list"),
+    path("api/unread-count/", api.unread_count, name="api_unread_count"),
+    path("api/mark-read/<int:notification_id>/", api.mark_read, name="api_mark_read"),
+    path("api/mark-all-read/", api.mark_all_read, name="api_mark_all_read"),
+    path("api/update-preferences/", preference_views.api_update_preferences, name="api_update_preferences"),
+    path("api/<path:rest>", api.not_found, name="api_not_found"),
+]
