@@ -151,7 +151,8 @@ def repetition(earlier: int) -> SubScore:
 def repetition_in_words(earlier: int) -> str:
     if not earlier:
         return f"There was no such signal in the last {REPEAT_BARS} bars."
-    return f"There {'was' if earlier == 1 else 'were'} {earlier} such signal{'s' * (earlier > 1)} in the last {REPEAT_BARS} bars."
+    count = "was 1 such signal" if earlier == 1 else f"were {earlier} such signals"
+    return f"There {count} in the last {REPEAT_BARS} bars."
 
 
 def _on(curve: Curve, value: float) -> int:
