@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin
@@ -14,6 +14,11 @@ from notifications.admin.read_only import ModelAdmin, NeverWritten, ReadOnlyAdmi
 from notifications.forms import WEEKDAYS, NamesField, SymbolsField, TimeZoneField
 from notifications.models import NotificationPreference, PreferenceVersion
 from notifications.preferences import canonical_strategies, canonical_symbols
+
+if TYPE_CHECKING:
+    ModelForm = forms.ModelForm[NotificationPreference]
+else:
+    ModelForm = forms.ModelForm  # generic in the stubs only
 
 
 def _joined(names: Any) -> str:
@@ -37,7 +42,7 @@ class CommaSeparated(forms.CharField):
         return super().has_changed(_joined(initial), data)
 
 
-class PreferenceAdminForm(forms.ModelForm[NotificationPreference]):
+class PreferenceAdminForm(ModelForm):
     strategies_filter = CommaSeparated(
         names=NamesField(canonical=canonical_strategies, noun="strategies"),
         help_text="Separated by commas; none means every strategy.",
