@@ -13,8 +13,15 @@ def mask_webhook_tokens(text: str) -> str:
     return WEBHOOK_PATH.sub(r"\1***", text)
 
 
+class MaskingFormatter(logging.Formatter):
+    """Masks webhook tokens in the whole of a log entry: message, arguments and traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return mask_webhook_tokens(super().format(record))
+
+
 class MaskWebhookTokens(logging.Filter):
-    """Masks webhook tokens in a record's message and arguments, leaving their shape to the formatter."""
+    """Masks webhook tokens in a record's message and arguments, leaving their shape to a formatter that is not ours."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg = _masked(record.msg)

@@ -12,6 +12,7 @@ from zenithedge.secret_key import load_or_create_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
+VAR_DIR.mkdir(exist_ok=True)
 
 env = environ.Env()
 
@@ -85,7 +86,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / f"test-{environ.os.getpid()}.sqlite3")}
 elif DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
     DATABASES["default"]["CONN_MAX_AGE"] = 0
-    DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 16, "timeout": 10}}
+    # Beside what the address itself says, such as ?sslmode=require.
+    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 16, "timeout": 10}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Channel layer and cache ----------------------------------------------------------------------------------------
@@ -181,12 +183,15 @@ LOG_FILE.parent.mkdir(parents=True, exist_ok=True)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"webhook_tokens": {"()": "zenithedge.logs.MaskWebhookTokens"}},
     "formatters": {
-        "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+        "line": {
+            "class": "zenithedge.logs.MaskingFormatter",
+            "format": "{asctime} {levelname} {name}: {message}",
+            "style": "{",
+        },
     },
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["webhook_tokens"]},
+        "console": {"class": "logging.StreamHandler", "formatter": "line"},
         "file": {
             "class": "logging.handlers.RotatingFileHandler",
             "filename": LOG_FILE,
@@ -195,14 +200,13 @@ LOGGING = {
             "delay": True,
             "encoding": "utf-8",
             "formatter": "line",
-            "filters": ["webhook_tokens"],
         },
     },
     "root": {"handlers": ["console", "file"], "level": "WARNING"},
     "loggers": {
         "notifications": {"level": LOG_LEVEL},
         "signals": {"level": LOG_LEVEL},
-        # Django's own would write to the console a second time and past the filter.
+        # Django's own would write to the console a second time and past the formatter.
         "django": {"handlers": ["console", "file"], "level": LOG_LEVEL, "propagate": False},
         "django.server": {"handlers": ["console", "file"], "level": LOG_LEVEL, "propagate": False},
         "django.channels.server": {"handlers": ["console", "file"], "level": LOG_LEVEL, "propagate": False},

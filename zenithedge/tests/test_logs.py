@@ -1,0 +1,86 @@
+import io
+import logging
+import logging.config
+import sys
+
+import pytest
+from daphne.access import AccessLogGenerator
+from django.conf import settings
+from django.utils import timezone
+from uvicorn.logging import AccessFormatter
+
+from zenithedge.logs import mask_server_access_logs, mask_webhook_tokens
+
+PATH = "/signals/webhook/s3cret-token_1/"
+
+
+def site_formatter() -> logging.Formatter:
+    configurator = logging.config.DictConfigurator(settings.LOGGING)
+    formatter = configurator.configure_formatter(settings.LOGGING["formatters"]["line"])
+    assert isinstance(formatter, logging.Formatter)
+    return formatter
+
+
+@pytest.mark.parametrize("path", [PATH, PATH.rstrip("/"), f"{PATH}?a=1", f"https://hub.example{PATH}"])
+def test_the_token_in_a_webhook_address_is_masked(path: str) -> None:
+    masked = mask_webhook_tokens(f'"POST {path} HTTP/1.1" 201')
+
+    assert "s3cret" not in masked
+    assert masked.startswith('"POST ')
+    assert "/signals/webhook/***" in masked
+    assert masked.endswith(' HTTP/1.1" 201')
+
+
+def test_other_addresses_stay_as_they_are() -> None:
+    assert mask_webhook_tokens("GET /signals/insight/28/ HTTP/1.1") == "GET /signals/insight/28/ HTTP/1.1"
+
+
+@pytest.mark.parametrize(
+    ("message", "arguments"),
+    [
+        (f"Not Found: {PATH}", ()),
+        ("Not Found: %s", (PATH,)),
+        ("%(method)s %(path)s", ({"method": "POST", "path": PATH},)),
+        ("Refused: %s", (ValueError(PATH),)),
+    ],
+)
+def test_no_log_line_shows_a_token(message: str, arguments: tuple[object, ...]) -> None:
+    line = site_formatter().format(logging.LogRecord("any", logging.INFO, __file__, 1, message, arguments, None))
+
+    assert "s3cret" not in line
+    assert "/signals/webhook/***/" in line
+
+
+def test_no_traceback_in_the_log_shows_a_token() -> None:
+    try:
+        raise ValueError(PATH)
+    except ValueError:
+        record = logging.LogRecord("any", logging.ERROR, __file__, 1, "Failed", (), sys.exc_info())
+
+    line = site_formatter().format(record)
+
+    assert "ValueError: /signals/webhook/***/" in line
+    assert "s3cret" not in line
+
+
+def test_uvicorns_access_log_shows_no_token() -> None:
+    mask_server_access_logs()
+    arguments = ("127.0.0.1:5", "POST", PATH, "1.1", 201)
+    record = logging.LogRecord("uvicorn.access", logging.INFO, "", 1, '%s - "%s %s HTTP/%s" %d', arguments, None)
+
+    logging.getLogger("uvicorn.access").filter(record)
+
+    line = AccessFormatter("%(client_addr)s %(request_line)s %(status_code)s", use_colors=False).format(record)
+    assert line == "127.0.0.1:5 POST /signals/webhook/***/ HTTP/1.1 201 Created"
+
+
+def test_daphnes_access_log_shows_no_token() -> None:
+    mask_server_access_logs()
+    mask_server_access_logs()  # importing twice must not wrap twice
+    stream = io.StringIO()
+
+    AccessLogGenerator(stream).write_entry(
+        host="127.0.0.1:5", date=timezone.make_naive(timezone.now()), request=f"POST {PATH}", status=201, length=9
+    )
+
+    assert 'POST /signals/webhook/***/" 201 9' in stream.getvalue()
