@@ -75,3 +75,26 @@ def make_insight(make_signal: Callable[..., Signal]) -> Callable[..., Signal]:
         return signal
 
     return make
+
+
+@pytest.fixture
+def hints(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, dict[str, Any]]]:
+    """Everything that is handed to the channel layer, as (user id, frame), in order; the layer itself is left out."""
+    from notifications import realtime
+
+    published: list[tuple[int, dict[str, Any]]] = []
+
+    async def record(messages: list[tuple[str, dict[str, Any]]]) -> None:
+        for group, message in messages:
+            published.append((int(group.split("_")[1]), message.get("frame") or {"type": "recheck"}))
+
+    monkeypatch.setattr(realtime, "_send_all", record)
+    return published
+
+
+@pytest.fixture(autouse=True)
+def closed_breaker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test pays for a hint that failed in another."""
+    from notifications import realtime
+
+    monkeypatch.setattr(realtime, "_skip_until", 0.0)

@@ -19,7 +19,7 @@ from django.db import transaction
 from django.db.models import Max, Q
 from django.utils import timezone
 
-from notifications import messages, payloads, preferences, priority, realtime, stream
+from notifications import messages, payloads, preferences, priority, stream
 from notifications.delivery import websocket
 from notifications.models import (
     DispatchState,

@@ -1,0 +1,118 @@
+"""Quiet hours end, insights expire: what the owner then sees."""
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import time_machine
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from notifications import lifecycle, stream
+from notifications.manager import NotificationManager
+from notifications.models import InsightNotification, NotificationDeliveryLog, NotificationPreference
+from signals.models import Signal
+
+MakeSignal = Callable[..., Signal]
+Hints = list[tuple[int, dict[str, Any]]]
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NIGHT = dt.datetime(2026, 3, 4, 23, 30, tzinfo=dt.UTC)
+MORNING = dt.datetime(2026, 3, 5, 7, 0, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def quiet_alice(alice: User) -> User:
+    """Quiet from 22:00 to 07:00 UTC."""
+    NotificationPreference.objects.filter(user=alice).update(quiet_hours_enabled=True, time_zone="UTC")
+    return alice
+
+
+@pytest.fixture
+def held_insight(quiet_alice: User, make_insight: MakeSignal) -> Signal:
+    with time_machine.travel(NIGHT, tick=False):
+        return make_insight(quiet_alice, timeframe="4h", received_at=NIGHT)
+
+
+class TestHolding:
+    def test_moves_no_badge_and_sends_nothing(self, held_insight: Signal, alice: User, hints: Hints) -> None:
+        notification = InsightNotification.objects.get()
+        assert (notification.seq, notification.held_until) == (None, MORNING)
+        assert stream.position(alice.pk).last_seq == 0
+        assert stream.unread_count(alice.pk) == 0
+        assert NotificationDeliveryLog.objects.count() == 0
+
+    def test_hints_nothing(self, quiet_alice: User, make_insight: MakeSignal, hints: Hints) -> None:
+        with time_machine.travel(NIGHT, tick=False):
+            make_insight(quiet_alice)
+
+        assert hints == []
+
+
+class TestReleasing:
+    def test_waits_for_the_end_of_the_quiet_hours(self, held_insight: Signal) -> None:
+        assert lifecycle.release_held(MORNING - dt.timedelta(seconds=1)) == 0
+        assert lifecycle.release_held(MORNING) == 1
+        assert lifecycle.release_held(MORNING) == 0
+
+    def test_brings_all_that_was_held_as_one_brief(
+        self, quiet_alice: User, make_insight: MakeSignal, hints: Hints
+    ) -> None:
+        with time_machine.travel(NIGHT, tick=False):
+            make_insight(quiet_alice, timeframe="4h", received_at=NIGHT)
+            make_insight(quiet_alice, timeframe="1h", received_at=NIGHT)
+            make_insight(
+                quiet_alice, timeframe="4h", received_at=NIGHT + dt.timedelta(minutes=1), side="sell", sl=2, tp=1,
+                price=None,
+            )  # fmt: skip
+
+        lifecycle.release_held(MORNING)
+
+        [(user_id, brief)] = hints
+        assert user_id == quiet_alice.pk
+        assert brief == {
+            "type": "brief", "seq": 1, "unread_count": 2, "held": 3, "live": 2, "expired": 1, "reversed": 1,
+        }  # fmt: skip
+        assert set(InsightNotification.objects.values_list("seq", flat=True)) == {1}
+        assert stream.unread_count(quiet_alice.pk) == 2
+        assert NotificationDeliveryLog.objects.count() == 3
+
+    def test_of_an_updated_insight_replaces_its_earlier_revision(
+        self, held_insight: Signal, alice: User, hints: Hints
+    ) -> None:
+        with time_machine.travel(NIGHT, tick=False):
+            held_insight.validation.truth_index = 71
+            held_insight.validation.status = "conditional"
+            held_insight.validation.save()
+
+        lifecycle.release_held(MORNING)
+
+        first, second = InsightNotification.objects.order_by("revision")
+        assert first.superseded_by == second
+        assert stream.unread_count(alice.pk) == 1
+
+
+class TestExpiring:
+    def test_takes_an_expired_insight_off_the_badge(self, alice: User, make_insight: MakeSignal, hints: Hints) -> None:
+        make_insight(alice)
+        hints.clear()
+
+        assert NotificationManager.expire_old() == 0
+        assert lifecycle.expire_old(timezone.now() + dt.timedelta(hours=3)) == 1
+        assert lifecycle.expire_old(timezone.now() + dt.timedelta(hours=3)) == 0
+
+        assert stream.unread_count(alice.pk) == 0
+        [(_, frame)] = hints
+        assert (frame["type"], frame["seq"], frame["unread_count"]) == ("notification_updated", 2, 0)
+        assert frame["notification"]["expired_at"] is not None
+
+    def test_gives_each_its_own_position(self, alice: User, make_insight: MakeSignal, hints: Hints) -> None:
+        make_insight(alice)
+        make_insight(alice)
+
+        lifecycle.expire_old(timezone.now() + dt.timedelta(hours=3))
+
+        assert [frame["seq"] for _, frame in hints] == [1, 2, 3, 4]
+        assert stream.position(alice.pk).last_seq == 4

@@ -1,0 +1,162 @@
+"""Positions: what a client that knows N has to ask for, and gets."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+
+from notifications import stream
+from notifications.models import DeliveryState, Inbox, InsightNotification, NotificationDeliveryLog
+from notifications.tests.test_dispatching import in_threads
+from signals.models import Signal
+
+MakeInsight = Callable[..., Signal]
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def three_unread(alice: User, make_insight: MakeInsight) -> list[InsightNotification]:
+    for _ in range(3):
+        make_insight(alice)
+    return list(InsightNotification.objects.order_by("seq"))
+
+
+def catch_up(user: User, since: int) -> stream.CatchUp:
+    return stream.catch_up(user.pk, since=since, epoch=user.inbox.epoch)
+
+
+class TestPositions:
+    def test_grow_by_one_with_each_new_notification(self, alice: User, three_unread: list[InsightNotification]) -> None:
+        assert [row.seq for row in three_unread] == [1, 2, 3]
+        assert stream.position(alice.pk).last_seq == 3
+
+    def test_stamp_a_read_row_so_that_others_see_it_again(
+        self, alice: User, three_unread: list[InsightNotification]
+    ) -> None:
+        stream.mark_read(alice.pk, three_unread[0].pk)
+
+        missed = catch_up(alice, since=3)
+        assert [(row["id"], row["seq"], row["read"]) for row in missed.notifications] == [(three_unread[0].pk, 4, True)]
+        assert (missed.last_seq, missed.unread_count, missed.recovered) == (4, 2, True)
+
+    def test_do_not_grow_when_nothing_changes(self, alice: User, three_unread: list[InsightNotification]) -> None:
+        stream.mark_read(alice.pk, three_unread[0].pk)
+        second = stream.mark_read(alice.pk, three_unread[0].pk)
+        stream.mark_all_read(alice.pk)
+        stream.mark_all_read(alice.pk)
+
+        assert second is not None
+        assert second.changed is False
+        assert stream.position(alice.pk).last_seq == 5
+
+    @pytest.mark.services
+    def test_have_no_hole_and_no_double_when_many_change_at_once(
+        self, alice: User, make_insight: MakeInsight, three_unread: list[InsightNotification]
+    ) -> None:
+        in_threads(
+            *(lambda row=row: stream.mark_read(alice.pk, row.pk) for row in three_unread),
+            lambda: make_insight(alice),
+            lambda: make_insight(alice),
+        )
+
+        seqs = list(InsightNotification.objects.order_by("seq").values_list("seq", flat=True))
+        assert seqs == [4, 5, 6, 7, 8]
+        assert stream.position(alice.pk).last_seq == 8
+
+
+class TestMarkingAllRead:
+    def test_is_one_change_that_stamps_every_row(
+        self, alice: User, three_unread: list[InsightNotification], hints: list[tuple[int, dict[str, Any]]]
+    ) -> None:
+        result = stream.mark_all_read(alice.pk)
+
+        assert (result.count, result.unread_count) == (3, 0)
+        assert set(InsightNotification.objects.values_list("seq", flat=True)) == {4}
+        assert hints[-1][1] == {"type": "notification_read", "seq": 4, "unread_count": 0, "up_to_seq": 3}
+
+    def test_leaves_what_came_after_the_given_position(
+        self, alice: User, three_unread: list[InsightNotification]
+    ) -> None:
+        result = stream.mark_all_read(alice.pk, 2)
+
+        assert (result.count, result.up_to_seq, result.unread_count) == (2, 2, 1)
+        assert InsightNotification.objects.get(read=False) == three_unread[2]
+
+
+class TestCatchingUp:
+    def test_from_a_position_ahead_of_the_stream_is_not_recovered(
+        self, alice: User, three_unread: list[InsightNotification]
+    ) -> None:
+        assert catch_up(alice, since=3).recovered is True
+        assert catch_up(alice, since=4).recovered is False
+
+    def test_from_another_epoch_is_not_recovered(self, alice: User, three_unread: list[InsightNotification]) -> None:
+        assert stream.catch_up(alice.pk, since=3, epoch="another").recovered is False
+
+    def test_of_more_rows_than_the_limit_is_not_recovered(
+        self, alice: User, three_unread: list[InsightNotification], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(stream, "MAX_CATCH_UP_ROWS", 2)
+
+        assert len(catch_up(alice, since=1).notifications) == 2
+        too_many = catch_up(alice, since=0)
+        assert (too_many.recovered, too_many.notifications) == (False, [])
+
+    def test_never_shows_another_users_rows(
+        self, alice: User, bob: User, three_unread: list[InsightNotification]
+    ) -> None:
+        assert catch_up(bob, since=0).notifications == []
+
+
+class TestAcknowledging:
+    def test_makes_what_a_browser_applied_delivered(self, alice: User, three_unread: list[InsightNotification]) -> None:
+        assert stream.acknowledge(alice.pk, after=1, up_to=2, visible=True) == 1
+
+        delivered = InsightNotification.objects.get(delivered=True)
+        assert delivered == three_unread[1]
+        assert delivered.delivered_at is not None
+        log = NotificationDeliveryLog.objects.get(notification=delivered)
+        assert (log.state, log.success, log.acknowledged_visible) == (DeliveryState.ACKNOWLEDGED, True, True)
+
+    def test_is_the_only_thing_that_does(self, alice: User, three_unread: list[InsightNotification]) -> None:
+        stream.mark_read(alice.pk, three_unread[0].pk)
+
+        assert not InsightNotification.objects.filter(delivered=True).exists()
+        assert set(NotificationDeliveryLog.objects.values_list("state", "success")) == {(DeliveryState.SENT, None)}
+
+    def test_of_another_user_changes_nothing(self, bob: User, three_unread: list[InsightNotification]) -> None:
+        assert stream.acknowledge(bob.pk, after=0, up_to=99, visible=None) == 0
+
+
+class TestInboxes:
+    def test_exist_with_the_account(self, alice: User) -> None:
+        assert alice.inbox.last_seq == 0
+        assert alice.inbox.epoch
+
+    def test_are_made_for_accounts_that_were_made_in_bulk(self, make_insight: MakeInsight) -> None:
+        [carol] = User.objects.bulk_create([User(username="carol")])
+        assert not Inbox.objects.filter(user=carol).exists()
+
+        make_insight(carol)
+
+        assert stream.position(carol.pk).last_seq == 1
+
+    @pytest.mark.services
+    def test_are_made_once_when_two_ask_at_once(self) -> None:
+        [carol] = User.objects.bulk_create([User(username="carol")])
+        epochs: list[str] = []
+        guard = threading.Lock()
+
+        def ask() -> None:
+            epoch = stream.position(carol.pk).epoch
+            with guard:
+                epochs.append(epoch)
+
+        in_threads(ask, ask)
+
+        assert len(set(epochs)) == 1
+        assert connection.in_atomic_block is False

@@ -1,0 +1,107 @@
+"""The worker thread: wakes on a dispatch, keeps the schedule, survives what fails."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+
+from notifications import dispatching, worker
+from notifications.models import DispatchState, InsightDispatch, InsightNotification
+from notifications.schedule import JOBS, Job
+from signals.models import Signal
+
+MakeInsight = Callable[..., Signal]
+WAIT_S = 20
+
+
+def test_runs_each_job_when_it_is_due_and_again_after_a_fault() -> None:
+    calls: list[int] = []
+    three_times = threading.Event()
+
+    def fail() -> None:
+        calls.append(1)
+        if len(calls) == 3:
+            three_times.set()
+        raise RuntimeError("the job failed")
+
+    thread = worker.Worker((Job("failing", 0.001, 0, fail),))
+    thread.start()
+
+    assert three_times.wait(WAIT_S)
+    thread.stop()
+    assert not thread.is_alive()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_runs_a_dispatch_as_soon_as_its_insight_is_committed(
+    alice: User, make_insight: MakeInsight, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = threading.Event()
+    seen_by: list[str] = []
+    run = dispatching.run
+
+    def run_and_tell(dispatch_id: int, *, budget_s: float | None = None) -> bool:
+        finished = run(dispatch_id, budget_s=budget_s)
+        seen_by.append(threading.current_thread().name)
+        connection.close()
+        done.set()
+        return finished
+
+    monkeypatch.setattr(dispatching, "run", run_and_tell)
+    thread = worker.Worker(())
+    monkeypatch.setattr(worker, "_worker", thread)
+    thread.start()
+    with transaction.atomic():
+        make_insight(alice)
+        assert not done.is_set()
+
+    assert done.wait(WAIT_S)
+    thread.stop()
+    assert seen_by == ["notifications-worker"]
+    assert InsightNotification.objects.get().user == alice
+
+
+@pytest.mark.django_db(transaction=True)
+def test_takes_turns_so_that_a_long_fan_out_does_not_keep_the_next_insight_waiting(
+    make_insight: MakeInsight, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[int] = []
+    finished = threading.Event()
+
+    def run(dispatch_id: int, *, budget_s: float | None = None) -> bool:
+        order.append(dispatch_id)
+        if order.count(2):
+            finished.set()
+        return dispatch_id == 2 or order.count(1) == 2
+
+    monkeypatch.setattr(dispatching, "run", run)
+    thread = worker.Worker(())
+    thread.wake(1)
+    thread.wake(2)
+    thread.start()
+
+    assert finished.wait(WAIT_S)
+    thread.stop()
+    assert order[:2] == [1, 2]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_a_worker_the_saving_process_runs_the_dispatch_itself_within_bounds(
+    make_insight: MakeInsight, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        User.objects.create_user(f"trader{number}")
+    monkeypatch.setattr(dispatching, "CHUNK_USERS", 1)
+    monkeypatch.setattr(worker, "INLINE_BUDGET_S", 0)
+
+    make_insight(None)
+
+    assert InsightNotification.objects.count() == 1
+    assert InsightDispatch.objects.get().state == DispatchState.RUNNING
+
+
+def test_the_schedule_sweeps_every_ten_seconds_from_the_start() -> None:
+    [sweep] = [job for job in JOBS if job.name == "reconcile"]
+    assert (sweep.every_s, sweep.first_after_s) == (10, 0)
