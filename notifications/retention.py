@@ -59,7 +59,7 @@ def delete_old(
     `include_unread`. `after_batch` is told what each batch deleted; `should_stop` is asked before each batch.
     A second copy may run beside it. Raises RetentionError for days < 1 and a batch size out of range.
     """
-    _check(days, batch_size)
+    check(days, batch_size)
     deleted = Rows()
     for old in _old_rows(days, include_unread=include_unread):
         cursor: int | None = 0
@@ -74,10 +74,18 @@ def delete_old(
 
 def count_old(days: int = DEFAULT_DAYS, *, include_unread: bool = False) -> Rows:
     """What `delete_old` would delete now; deletes nothing."""
-    _check(days, DEFAULT_BATCH_SIZE)
+    check(days)
     notifications, suppressions, requests = (old.rows for old in _old_rows(days, include_unread=include_unread))
     logs = NotificationDeliveryLog.objects.filter(notification__in=notifications.values("pk"))
     return Rows(notifications.count(), logs.count(), suppressions.count(), requests.count())
+
+
+def check(days: int, batch_size: int = DEFAULT_BATCH_SIZE) -> None:
+    """Raise RetentionError for days < 1 and a batch size out of range."""
+    if days < 1:
+        raise RetentionError("days must be at least 1.")
+    if not 1 <= batch_size <= MAX_BATCH_SIZE:
+        raise RetentionError(f"batch size must be from 1 to {MAX_BATCH_SIZE}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +94,6 @@ class _OldRows:
 
     rows: QuerySet[Any]
     delete: Callable[[list[int]], Rows]
-
-
-def _check(days: int, batch_size: int) -> None:
-    if days < 1:
-        raise RetentionError("days must be at least 1.")
-    if not 1 <= batch_size <= MAX_BATCH_SIZE:
-        raise RetentionError(f"batch size must be from 1 to {MAX_BATCH_SIZE}.")
 
 
 def _old_rows(days: int, *, include_unread: bool) -> list[_OldRows]:

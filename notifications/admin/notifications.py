@@ -101,10 +101,11 @@ class InsightNotificationAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Send again", permissions=["manage"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[InsightNotification]) -> None:
-        notifications = list(queryset.with_signal())  # type: ignore[attr-defined]  # InsightNotificationQuerySet
-        for notification in notifications:
-            NotificationManager.send_again(notification)
-        self._say(request, "sent again", len(notifications))
+        sent = [NotificationManager.send_again(notification) for notification in queryset]
+        self._say(request, "sent again", sum(sent))
+        if not all(sent):
+            left = len(sent) - sum(sent)
+            self.message_user(request, f"{left} left alone: held, or not for the browser.", messages.WARNING)
 
     @admin.action(description="Mark read", permissions=["manage"])
     def mark_read(self, request: HttpRequest, queryset: QuerySet[InsightNotification]) -> None:

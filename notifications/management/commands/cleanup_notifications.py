@@ -38,6 +38,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     def _clean_up(self, *, days: int, include_unread: bool, batch_size: int, dry_run: bool, **options: Any) -> None:
+        retention.check(days, batch_size)
         if dry_run:
             self._report(retention.count_old(days, include_unread=include_unread), "to delete")
             return
