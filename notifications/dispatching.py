@@ -233,7 +233,8 @@ def _repeats(signal: Signal) -> int:
     in_window = Q(bar_time__gt=since, bar_time__lte=until) | Q(
         bar_time__isnull=True, received_at__gt=since, received_at__lte=until
     )
-    same = Signal.objects.filter(in_window, user_id=signal.user_id, strategy=signal.strategy)
+    same = Signal.objects.filter(in_window, strategy=signal.strategy)
+    same = same.filter(user__isnull=True) if signal.user_id is None else same.filter(user_id=signal.user_id)
     return same[: priority.REPEATS_ALLOWED + 1].count()
 
 

@@ -37,7 +37,7 @@ def _release_of_user(user_id: int, now: dt.datetime) -> int:
     """One change, one position: it stamps every released row, and a client that sees the brief asks for them."""
     with stream.locked_inbox(user_id) as inbox:
         due = InsightNotification.objects.held().filter(user_id=user_id, held_until__lte=now)
-        rows = list(due.with_signal().annotate(reversed=_has_opposite()).order_by("id"))
+        rows = list(due.with_signal().order_by("id"))
         if not rows:
             return 0  # another process was faster
         seq = advance(inbox)
@@ -53,7 +53,7 @@ def _release_of_user(user_id: int, now: dt.datetime) -> int:
             held=len(rows),
             live=sum(row.unread for row in rows),
             expired=sum(row.expired_at is not None for row in rows),
-            reversed_=sum(row.reversed for row in rows),
+            reversed_=InsightNotification.objects.filter(_has_opposite(), id__in=[row.pk for row in rows]).count(),
         )
         events = [(user_id, brief), *_updates(user_id, superseded)]
         websocket.publish_new_after_commit(rows, events)

@@ -192,7 +192,7 @@ class InsightNotification(models.Model):
 
 
 def default_time_zone() -> str:
-    return settings.TIME_ZONE
+    return str(settings.TIME_ZONE)
 
 
 def every_weekday() -> list[int]:

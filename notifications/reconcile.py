@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from notifications import dispatching, messages
 from notifications.models import DispatchState, InsightDispatch
+from signals import intake
 from signals.models import Timeframe, TradeValidation
 
 logger = logging.getLogger(__name__)
@@ -35,8 +36,6 @@ class Reconciled:
 
 def reconcile() -> Reconciled:
     """Validate what no validator finished, open the dispatches that are missing, finish those left open."""
-    from signals import intake  # TEMP
-
     found = Reconciled(validated=intake.validate_missing())
     for validation in _without_present_dispatch():
         with transaction.atomic():
@@ -70,7 +69,8 @@ def _label() -> Case:
 
 
 def _longest_life() -> dt.timedelta:
-    return settings.NOTIFICATIONS_LIFE_BARS * max(timeframe.duration for timeframe in Timeframe)
+    bars: int = settings.NOTIFICATIONS_LIFE_BARS
+    return bars * max(timeframe.duration for timeframe in Timeframe)
 
 
 def _finish(dispatch_id: int, found: Reconciled) -> None:

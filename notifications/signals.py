@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models.signals import post_delete, post_save, pre_save
@@ -49,9 +49,7 @@ def replace_recorded_dispatch(
 
 
 @receiver(post_save, sender=settings.AUTH_USER_MODEL, dispatch_uid="notifications.welcome_account")
-def welcome_account(
-    sender: type[AbstractBaseUser], instance: AbstractBaseUser, created: bool, raw: bool, **kwargs: Any
-) -> None:
+def welcome_account(sender: type[User], instance: User, created: bool, raw: bool, **kwargs: Any) -> None:
     """Every account has preferences and an inbox from the moment it exists; a fixture brings its own."""
     if created and not raw:
         NotificationPreference.objects.get_or_create(user=instance)
@@ -60,8 +58,8 @@ def welcome_account(
 
 @receiver(post_save, sender=settings.AUTH_USER_MODEL, dispatch_uid="notifications.recheck_changed_account")
 def recheck_changed_account(
-    sender: type[AbstractBaseUser],
-    instance: AbstractBaseUser,
+    sender: type[User],
+    instance: User,
     created: bool,
     update_fields: frozenset[str] | None,
     **kwargs: Any,
@@ -72,7 +70,7 @@ def recheck_changed_account(
 
 
 @receiver(post_delete, sender=settings.AUTH_USER_MODEL, dispatch_uid="notifications.recheck_deleted_account")
-def recheck_deleted_account(sender: type[AbstractBaseUser], instance: AbstractBaseUser, **kwargs: Any) -> None:
+def recheck_deleted_account(sender: type[User], instance: User, **kwargs: Any) -> None:
     realtime.request_recheck(instance.pk)
 
 

@@ -10,6 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 from django.db import close_old_connections
 
@@ -48,7 +49,7 @@ class Worker(threading.Thread):
             dispatch_id = self._next_dispatch()
             close_old_connections()
             if dispatch_id is not None:
-                _guarded(f"dispatch {dispatch_id}", lambda wanted=dispatch_id: self._take_turn(wanted))
+                _guarded(f"dispatch {dispatch_id}", partial(self._take_turn, dispatch_id))
             self._run_due_jobs()
             close_old_connections()
 
@@ -86,7 +87,7 @@ def wake(dispatch_id: int) -> None:
     if _worker is not None and _worker.is_alive():
         _worker.wake(dispatch_id)
     else:
-        _guarded(f"dispatch {dispatch_id}", lambda: dispatching.run(dispatch_id, budget_s=INLINE_BUDGET_S))
+        _guarded(f"dispatch {dispatch_id}", partial(dispatching.run, dispatch_id, budget_s=INLINE_BUDGET_S))
 
 
 def _guarded(what: str, function: Callable[[], object]) -> None:
