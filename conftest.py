@@ -1,17 +1,18 @@
 """Fixtures that every test shares: the cast and a maker of insights."""
 
-import os
-
-os.environ["NOTIFICATIONS_WORKER"] = "false"  # tests run dispatches and the schedule themselves
-
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 
 from signals.models import Signal, TradeValidation
+
+# Tests run dispatches and the schedule themselves. Not through the environment: pytest-django has read the settings
+# before this file, and the servers that tests start are to have their workers.
+settings.NOTIFICATIONS_WORKER = False
 
 
 @pytest.fixture
