@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 MAX_BODY_BYTES = 64 * 1024
+FORM_TYPES = ("multipart/form-data", "application/x-www-form-urlencoded")
 FieldErrors = dict[str, list[str]]
 View = Callable[..., HttpResponseBase]
 
@@ -102,10 +103,11 @@ def read_json_object(
     Strict JSON: no NaN or Infinity, no key twice, nothing that UTF-8 cannot hold. With `empty_allowed`, no body reads
     as {}, whatever its content type. Raises ApiError: 413, 415, 400; unknown keys are named in `fields`.
     """
-    body = _body(request)
-    if not body and empty_allowed:
+    # A form's body may have been read already, by the CSRF check, and is then there as request.POST only.
+    body = _body(request) if request.content_type not in FORM_TYPES else None
+    if empty_allowed and (body == b"" or (body is None and _is_empty_form(request))):
         return {}
-    if request.content_type != "application/json":
+    if body is None or request.content_type != "application/json":
         raise ApiError(415, "unsupported_media_type", "Send the body as application/json.")
     content = _strict_json(body)
     if not isinstance(content, dict):
@@ -136,6 +138,11 @@ def _body(request: HttpRequest) -> bytes:
     if len(body) > MAX_BODY_BYTES:  # Django looks at Content-Length only, which a chunked body does not have
         raise _too_large()
     return body
+
+
+def _is_empty_form(request: HttpRequest) -> bool:
+    """What a form without inputs sends, and many HTTP clients for "POST without data"."""
+    return not request.FILES and set(request.POST) <= {"csrfmiddlewaretoken"}
 
 
 def _too_large() -> ApiError:
