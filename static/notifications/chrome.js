@@ -1,0 +1,40 @@
+const YEAR_S = 31_536_000;
+const LIGHT_SYSTEM = matchMedia("(prefers-color-scheme: light)");
+
+/** The theme: the server renders it from the cookie, so that nothing flashes; `system` keeps what it last meant. */
+export function startThemeSwitch(root = document) {
+  const html = document.documentElement;
+  const choose = (choice) => {
+    const theme = choice === "system" ? (LIGHT_SYSTEM.matches ? "light" : "dark") : choice;
+    html.dataset.bsTheme = theme;
+    html.dataset.themeChoice = choice;
+    const value = choice === "system" ? `system-${theme}` : choice;
+    document.cookie = `theme=${value}; path=/; max-age=${YEAR_S}; samesite=lax`;
+  };
+  const now = html.dataset.themeChoice;
+  for (const input of root.querySelectorAll("[data-theme-switch] input")) {
+    input.checked = input.value === now;
+    input.addEventListener("change", () => choose(input.value));
+  }
+  LIGHT_SYSTEM.addEventListener("change", () => html.dataset.themeChoice === "system" && choose("system"));
+  if (now === "system") choose("system");
+}
+
+/** Menus made of <details> close on Escape, with the focus back on their button, and on a click elsewhere. */
+export function startMenus(root = document) {
+  for (const menu of root.querySelectorAll("details[data-menu]")) {
+    root.addEventListener("click", ({ target }) => !menu.contains(target) && menu.removeAttribute("open"));
+    menu.addEventListener("keydown", ({ key }) => {
+      if (key !== "Escape") return;
+      menu.removeAttribute("open");
+      menu.querySelector("summary").focus();
+    });
+  }
+}
+
+/** Lets the stylesheet hold still what nobody is looking at. */
+export function followVisibility() {
+  const show = () => document.documentElement.toggleAttribute("data-hidden", document.hidden);
+  document.addEventListener("visibilitychange", show);
+  show();
+}

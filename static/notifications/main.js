@@ -1,0 +1,45 @@
+import { Api } from "./api.js";
+import { Bell } from "./bell.js";
+import { followVisibility, startMenus, startThemeSwitch } from "./chrome.js";
+import { Following } from "./following.js";
+import { Light } from "./light.js";
+import { Page, renderedItems } from "./page.js";
+import { Reads } from "./reads.js";
+import { refreshAges } from "./rows.js";
+import { InsightSocket } from "./socket.js";
+import { Store } from "./store.js";
+import { Tabs } from "./tabs.js";
+import { Toasts } from "./toasts.js";
+
+startThemeSwitch();
+startMenus();
+followVisibility();
+refreshAges();
+const region = document.querySelector("[data-app]");
+if (region) startLive(region);
+
+/** For a signed-in user: everything goes on from the state that the server rendered. */
+function startLive(region) {
+  const { userId, epoch, stream, api: root } = region.dataset;
+  const lastSeq = Number(region.dataset.lastSeq);
+  const following = new Following(userId);
+  const store = new Store({
+    position: following.since(lastSeq, epoch),
+    known: lastSeq,
+    epoch,
+    unreadCount: Number(region.dataset.unreadCount),
+    items: renderedItems(),
+  });
+  const api = new Api(root);
+  const socket = new InsightSocket({ store, api, address: socketAddress(stream), following });
+  const reads = new Reads({ api, store, socket });
+  new Light({ socket });
+  new Toasts({ region, store, tabs: new Tabs(userId), reads });
+  new Bell({ store, api, reads });
+  new Page({ store, reads });
+  socket.start();
+}
+
+function socketAddress(path) {
+  return `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${path}`;
+}
