@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import User
 
 from signals.models import Signal, TradeValidation
@@ -13,6 +14,12 @@ from signals.models import Signal, TradeValidation
 # Tests run dispatches and the schedule themselves. Not through the environment: pytest-django has read the settings
 # before this file, and the servers that tests start are to have their workers.
 settings.NOTIFICATIONS_WORKER = False
+
+
+@pytest.fixture(autouse=True)
+def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real algorithm, once round instead of a million times: else making the cast takes longer than its tests."""
+    monkeypatch.setattr(PBKDF2PasswordHasher, "iterations", 1)
 
 
 @pytest.fixture

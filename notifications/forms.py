@@ -131,7 +131,6 @@ class PreferenceForm(ModelForm):
     min_confidence = forms.DecimalField(
         label="Minimum AI confidence",
         help_text="0 to 100; an insight with exactly this confidence comes through.",
-        max_digits=5,
         decimal_places=2,
         validators=[
             MinValueValidator(0, "Enter a number from 0 to 100."),
