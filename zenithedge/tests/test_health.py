@@ -1,5 +1,5 @@
 import pytest
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.test import Client
 from django.urls import reverse
 
@@ -25,7 +25,7 @@ def test_readyz_answers_when_database_and_channel_layer_do(client: Client) -> No
 @pytest.mark.django_db
 def test_readyz_names_the_database_that_does_not_answer(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> None:
-        raise connection.Database.OperationalError("gone")
+        raise DatabaseError("gone")
 
     monkeypatch.setattr(connection, "cursor", refuse)
 
