@@ -1,0 +1,303 @@
+"""The preferences page: complete without JavaScript."""
+
+import datetime as dt
+from decimal import Decimal
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.http import QueryDict
+from django.test import Client
+from django.urls import reverse
+from pytest_django.asserts import assertContains, assertNotContains, assertRedirects
+
+from notifications.forms import PreferenceForm
+from notifications.models import NotificationPreference, PreferenceVersion
+
+Fields = dict[str, list[str]]
+
+
+class FormReader(HTMLParser):
+    """What a browser would post if the page's preferences form were sent as it stands, and each field's errors."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.fields: Fields = {}
+        self.errors: Fields = {}
+        self._inside = False
+        self._error_of = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        named = {name: value or "" for name, value in attributes}
+        if tag == "form":
+            self._inside = "data-preferences" in named
+        if tag == "input" and self._inside and "name" in named:
+            self._read_input(named)
+        if tag == "div":
+            self._error_of = named.get("data-field-error", self._error_of)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "div":
+            self._error_of = ""
+        self._inside = self._inside and tag != "form"
+
+    def handle_data(self, text: str) -> None:
+        if self._error_of and text.strip():
+            self.errors.setdefault(self._error_of, []).append(text.strip())
+
+    def _read_input(self, named: dict[str, str]) -> None:
+        tickable = named.get("type") in {"checkbox", "radio"}
+        if not tickable or "checked" in named:
+            self.fields.setdefault(named["name"], []).append(named.get("value", "on" if tickable else ""))
+
+
+@pytest.fixture
+def page(client: Client, alice: User) -> Client:
+    """Alice's browser."""
+    client.force_login(alice)
+    return client
+
+
+def shown(page: Client) -> Fields:
+    return FormReader(page.get(reverse("preferences")).content.decode()).fields
+
+
+def post(page: Client, changes: dict[str, Any], **options: Any) -> Any:
+    """Send the form as the page shows it, with these fields filled in differently; None is an unticked box."""
+    fields = {name: values for name, values in (shown(page) | changes).items() if values is not None}
+    return page.post(reverse("preferences"), fields, **options)
+
+
+def stored(user: User) -> NotificationPreference:
+    return NotificationPreference.objects.get(user=user)
+
+
+UNUSUAL: dict[str, Any] = {
+    "web_enabled": False,
+    "push_enabled": True,
+    "email_digest_enabled": True,
+    "min_confidence": Decimal("79.99"),
+    "strategies_filter": ["SMC", "Own, with comma", 'Quote"d <b>'],
+    "symbols_filter": ["EURUSD", "BRK.B"],
+    "high_priority_only": True,
+    "quiet_hours_enabled": True,
+    "quiet_start_time": dt.time(21, 30),
+    "quiet_end_time": dt.time(6, 15, 30),
+    "quiet_weekdays": [0, 6],
+    "quiet_mode": "skip",
+    "urgent_bypasses_quiet": True,
+    "time_zone": "Asia/Kathmandu",
+    "sound": True,
+    "digest_time": dt.time(8),
+    "paused_until": dt.datetime(2026, 3, 1, 14, 30, 15, tzinfo=dt.UTC),
+}
+
+
+def set_all(preference: NotificationPreference, values: dict[str, Any]) -> None:
+    for name, value in values.items():
+        setattr(preference, name, value)
+    preference.save()
+
+
+# --- Seeing ---------------------------------------------------------------------------------------------------------
+
+
+def test_every_field_is_on_the_page(page: Client, alice: User) -> None:
+    set_all(stored(alice), UNUSUAL | {"web_enabled": True})
+
+    assert set(PreferenceForm.Meta.fields) - set(shown(page)) == {"house_insights_for_staff"}
+
+
+def test_staff_see_the_switch_for_house_insights(client: Client, ada: User) -> None:
+    client.force_login(ada)
+
+    assertContains(client.get(reverse("preferences")), 'name="house_insights_for_staff"')
+
+
+def test_traders_do_not_see_the_switch_for_house_insights(page: Client) -> None:
+    assertNotContains(page.get(reverse("preferences")), "house_insights_for_staff")
+
+
+def test_the_page_says_which_channels_this_server_cannot_serve_yet(page: Client) -> None:
+    response = page.get(reverse("preferences"))
+
+    assertContains(response, "This server cannot send web pushes yet. Your choice is kept until it can.")
+    assertContains(response, "This server cannot send the daily e-mail yet. Your choice is kept until it can.")
+
+
+def test_what_has_been_seen_is_suggested(page: Client, alice: User, bob: User, make_signal: Any) -> None:
+    make_signal(alice, symbol="XAUUSD", strategy="Own")
+    make_signal(None, symbol="USDJPY")
+    make_signal(bob, symbol="SECRET", strategy="Secret")
+
+    context = page.get(reverse("preferences")).context
+
+    assert context["seen_symbols"] == ["USDJPY", "XAUUSD"]
+    assert context["seen_strategies"] == ["MeanReversion", "Own", "SMC", "TrendFollower", "ZenithEdge"]
+
+
+def test_names_stay_text(page: Client, alice: User) -> None:
+    set_all(stored(alice), {"strategies_filter": ["<script>alert(1)</script>"]})
+
+    response = page.get(reverse("preferences"))
+
+    assertNotContains(response, "<script>alert(1)")
+    assertContains(response, "&lt;script&gt;alert(1)")
+
+
+def test_looking_changes_nothing(page: Client, alice: User) -> None:
+    NotificationPreference.objects.all().delete()
+
+    assert page.get(reverse("preferences")).status_code == 200
+    assert not NotificationPreference.objects.exists()
+
+
+@pytest.mark.django_db
+def test_who_is_signed_out_is_asked_to_sign_in(client: Client) -> None:
+    response = client.get(reverse("preferences"))
+
+    assertRedirects(response, f"{reverse('login')}?next={reverse('preferences')}", fetch_redirect_response=False)
+
+
+# --- Saving ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("values", [{}, UNUSUAL], ids=["defaults", "unusual"])
+def test_sending_the_page_as_it_is_changes_nothing(page: Client, alice: User, values: dict[str, Any]) -> None:
+    set_all(stored(alice), values)
+    before = NotificationPreference.objects.filter(user=alice).values(*PreferenceForm.Meta.fields).get()
+
+    response = post(page, {}, follow=True)
+
+    assert NotificationPreference.objects.filter(user=alice).values(*PreferenceForm.Meta.fields).get() == before
+    assertContains(response, "Saved. Nothing was different from before.")
+
+
+def test_a_saved_form_leads_back_to_the_page_which_says_what_was_saved(page: Client, alice: User) -> None:
+    response = post(
+        page,
+        {
+            "min_confidence": "80",
+            "symbols_filter": ["eur/usd", "EURUSD", ""],
+            "web_enabled": None,
+            "quiet_weekdays": ["5", "6"],
+            "quiet_mode": "skip",
+        },
+        follow=True,
+    )
+
+    assertRedirects(response, reverse("preferences"))
+    assertContains(
+        response,
+        "Saved: In the browser: off; Minimum AI confidence: 80; Symbols: EURUSD; On these days: Saturday, Sunday; "
+        "An insight in quiet hours is: skipped",
+    )
+    preference = stored(alice)
+    assert (preference.web_enabled, preference.min_confidence) == (False, 80)
+    assert (preference.symbols_filter, preference.quiet_weekdays) == (["EURUSD"], [5, 6])
+
+
+def test_an_emptied_input_removes_its_name(page: Client, alice: User) -> None:
+    set_all(stored(alice), {"symbols_filter": ["EURUSD", "GBPUSD"]})
+
+    post(page, {"symbols_filter": ["", "GBPUSD", "", ""]})
+
+    assert stored(alice).symbols_filter == ["GBPUSD"]
+
+
+def test_no_day_ticked_means_no_day(page: Client, alice: User) -> None:
+    post(page, {"quiet_weekdays": None})
+
+    assert stored(alice).quiet_weekdays == []
+
+
+@pytest.mark.parametrize("typed", ["2026-03-01T14:30", "2026-03-01 14:30:00"])
+def test_a_pause_is_read_by_the_users_clock(page: Client, alice: User, typed: str) -> None:
+    response = post(page, {"paused_until": typed, "time_zone": "Asia/Kathmandu"}, follow=True)
+
+    assert stored(alice).paused_until == dt.datetime(2026, 3, 1, 8, 45, tzinfo=dt.UTC)
+    assert shown(page)["paused_until"] == ["2026-03-01T14:30:00"]
+    assertContains(response, "Pause everything until: 2026-03-01 14:30")
+
+
+def test_the_version_names_who_saved(page: Client, alice: User) -> None:
+    post(page, {"min_confidence": "80"})
+
+    assert PreferenceVersion.objects.filter(user=alice).latest("id").changed_by == alice
+
+
+# --- Errors ---------------------------------------------------------------------------------------------------------
+
+
+def test_errors_stand_beside_their_fields_and_what_was_typed_is_kept(page: Client, alice: User) -> None:
+    response = post(
+        page,
+        {
+            "min_confidence": "101",
+            "symbols_filter": ["EURUSD", "what?", ""],
+            "time_zone": "Nowhere",
+            "high_priority_only": "on",
+            "digest_time": "08:30",
+        },
+    )
+
+    read = FormReader(response.content.decode())
+    assert response.status_code == 400
+    assert read.errors == {
+        "min_confidence": ["Enter a number from 0 to 100."],
+        "symbols_filter": ["“what?” is not a symbol; one looks like EURUSD, EUR/USD or FX:EURUSD."],
+        "time_zone": ["“Nowhere” is not a known time zone; one looks like Europe/London."],
+    }
+    assert read.fields["min_confidence"] == ["101"]
+    assert read.fields["symbols_filter"][:2] == ["EURUSD", "what?"]
+    assert read.fields["digest_time"] == ["08:30"]
+    assert "high_priority_only" in read.fields
+    assert not stored(alice).high_priority_only
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [
+        ("min_confidence", ""),
+        ("min_confidence", "NaN"),
+        ("min_confidence", "Infinity"),
+        ("min_confidence", "1e5"),
+        ("min_confidence", "many"),
+        ("quiet_start_time", "24:00"),
+        ("quiet_weekdays", ["7"]),
+        ("quiet_weekdays", ["x"]),
+        ("quiet_mode", "later"),
+        ("strategies_filter", ["s" * 65]),
+        ("symbols_filter", [f"S{n}" for n in range(101)]),
+        ("time_zone", "Europe"),
+        ("time_zone", "UTC\0"),
+        ("paused_until", "soon"),
+        ("paused_until", "0001-01-01T00:00"),
+        ("paused_until", "2026-02-30T00:00"),
+    ],
+)
+def test_a_wrong_value_is_refused_beside_its_field(page: Client, alice: User, name: str, typed: Any) -> None:
+    response = post(page, {name: typed, "high_priority_only": "on"})
+
+    assert response.status_code == 400
+    assert set(FormReader(response.content.decode()).errors) == {name}
+    assert not stored(alice).high_priority_only
+
+
+def test_a_post_without_any_field_is_refused_and_saves_nothing(page: Client, alice: User) -> None:
+    before = stored(alice).rules()
+
+    response = page.post(reverse("preferences"), QueryDict())
+
+    assert response.status_code == 400
+    assert stored(alice).rules() == before
+
+
+def test_a_post_without_the_csrf_token_is_refused(alice: User) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(alice)
+
+    assert client.post(reverse("preferences"), {"min_confidence": "80"}).status_code == 403
+    assert stored(alice).min_confidence == 65
