@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.cache import add_never_cache_headers
-from django.views import csrf, defaults
+from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 
 from notifications import listing, stream
@@ -77,10 +78,10 @@ def not_found(request: HttpRequest, rest: str = "") -> HttpResponse:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """settings.CSRF_FAILURE_VIEW: JSON for the API, the page for a form."""
+    """settings.CSRF_FAILURE_VIEW: JSON for the API, the site's own page for a form."""
     if _is_api(request):
         return _uncached(error_response(403, "csrf_failed", reason or "The CSRF token is missing or wrong."))
-    return csrf.csrf_failure(request, reason=reason)
+    return defaults.permission_denied(request, PermissionDenied(reason))
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
