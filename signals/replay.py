@@ -21,7 +21,8 @@ FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 1.0, 15.0
 BUSY_WAIT_S, LONGEST_BUSY_WAIT_S = 5.0, 60.0
 # The replay ends when one alert could not be delivered for so long.
 GIVE_UP_AFTER_S = 300.0
-WRONG_TOKEN = frozenset({401, 403, 404, 410})
+# The token is wrong, perhaps because its owner rotated it. (A paused webhook answers 403 and may come back.)
+WRONG_TOKEN = frozenset({401, 404, 410})
 
 
 class ReplayError(Exception):
@@ -153,23 +154,37 @@ class Replay:
     say: Callable[[str], None]
     position: Position | None = None
     summary: Summary = field(default_factory=Summary)
+    wrong_tokens: set[str] = field(default_factory=set)
 
     def run(self, all_alerts: Iterator[Alert]) -> Iterator[Alert]:
-        """Deliver them, yielding each when it is done, until they or the patience end. Raises ReplayError."""
+        """Deliver them, yielding each when it is done, until they or the patience end. Raises ReplayError.
+
+        The alerts for a wrong token are passed over, as long as another token is left.
+        """
         for alert in all_alerts:
-            if self.stop.is_set() or self._pause(self.pace.delay_s()):
+            token = token_for(alert.setup, self.tokens)
+            if token not in self.wrong_tokens and not self._handle(alert, token):
                 return
-            answer = self._deliver(alert)
-            if answer is None:
-                return
-            self._note(alert, answer)
             yield alert
 
-    def _deliver(self, alert: Alert) -> Answer | None:
+    def _handle(self, alert: Alert, token: str) -> bool:
+        """False when the end was asked for before the server had an answer."""
+        if self.stop.is_set() or self._pause(self.pace.delay_s()):
+            return False
+        answer = self._deliver(alert, token)
+        if answer is None:
+            return False
+        if answer.status in WRONG_TOKEN:
+            self._give_up_on(token, answer)
+        else:
+            self._note(alert, answer)
+        return True
+
+    def _deliver(self, alert: Alert, token: str) -> Answer | None:
         """Post until the server takes or refuses it; None when the end was asked for meanwhile."""
         waited_s, backoff_s = 0.0, FIRST_BACKOFF_S
         while True:
-            answer, trouble = self._post(alert)
+            answer, trouble = self._post(alert, token)
             if answer and not trouble:
                 return answer
             wait_s = _busy_wait_s(answer) if answer and answer.status == 429 else backoff_s
@@ -180,22 +195,24 @@ class Replay:
                 return None
             waited_s, backoff_s = waited_s + wait_s, min(2 * backoff_s, LONGEST_BACKOFF_S)
 
-    def _post(self, alert: Alert) -> tuple[Answer | None, str]:
+    def _post(self, alert: Alert, token: str) -> tuple[Answer | None, str]:
         """The answer, and what is the matter when trying again may help. Raises ReplayError when it cannot."""
         try:
-            answer = self.client.post(token_for(alert.setup, self.tokens), alert.message())
+            answer = self.client.post(token, alert.message())
         except UnreachableError as error:
             return None, f"The server is not reachable ({error})"
-        if answer.status in WRONG_TOKEN:
-            raise ReplayError(
-                f"The server refuses the webhook's token ({answer.status}): is ZENITHEDGE_WEBHOOK_TOKEN its current "
-                "one, and is the webhook not paused?"
-            )
         if 300 <= answer.status < 400:
             raise ReplayError(f"The server redirects ({answer.status}): give its final address with --url.")
         if answer.status == 429:
             return answer, "The server is busy (429)"
         return answer, f"The server has a fault ({answer.status})" if answer.status >= 500 else ""
+
+    def _give_up_on(self, token: str, answer: Answer) -> None:
+        self.wrong_tokens.add(token)
+        number = self.tokens.index(token) + 1
+        self.say(f"The server does not know token {number} of {len(self.tokens)} ({answer.status}); was it rotated?")
+        if self.wrong_tokens >= set(self.tokens):
+            raise ReplayError("No token is left that the server knows.")
 
     def _note(self, alert: Alert, answer: Answer) -> None:
         if answer.status == 200:
@@ -226,8 +243,8 @@ def _verdict(answer: Answer) -> str:
     if answer.status < 300:
         return f"{answer.body.get('status') or 'not validated yet'} {answer.body.get('truth_index') or ''}".rstrip()
     error = answer.body.get("error")
-    fields = error.get("fields") if isinstance(error, dict) else None
-    return f"refused ({answer.status}) {json.dumps(fields) if fields else ''}".rstrip()
+    reason = (error.get("fields") or error.get("message")) if isinstance(error, dict) else None
+    return f"refused ({answer.status}) {json.dumps(reason) if reason else ''}".rstrip()
 
 
 def _round(alert_id: str) -> int:
