@@ -99,11 +99,13 @@ class AlertFields:
             return None
         if number <= 0:
             self.refuse(name, "Must be above zero.")
-        elif number >= PRICE_LIMIT:
+            return None
+        price = number.quantize(PRICE_STEP, ROUND_HALF_EVEN) if number < PRICE_LIMIT else PRICE_LIMIT
+        if price >= PRICE_LIMIT:
             self.refuse(name, "Too large: at most 12 digits before the point.")
-        elif (price := number.quantize(PRICE_STEP, ROUND_HALF_EVEN)) == 0:
+        elif price == 0:
             self.refuse(name, "Too small: at most 8 decimal places.")
-        elif price < PRICE_LIMIT:
+        else:
             return price
         return None
 
@@ -190,16 +192,19 @@ class AlertFields:
 
 
 def stop_and_target_errors(side: str, price: Decimal | None, sl: Decimal, tp: Decimal) -> FieldErrors:
-    """`sl < price < tp` for a buy, mirrored for a sell; without a price the stop against the target."""
+    """`sl < price < tp` for a buy, mirrored for a sell; without a price the stop against the target.
+
+    Compared as floats, as SQLite's constraints do: it would refuse two prices that differ in the sixteenth digit.
+    """
     sign = 1 if side == Side.BUY else -1
     below, above = ("below", "above") if sign == 1 else ("above", "below")
+    stop, target = sign * float(sl), sign * float(tp)
     if price is None:
-        wrong = sign * sl >= sign * tp
-        return {"sl": [f"The stop loss of a {side} must be {below} its take profit."]} if wrong else {}
+        return {"sl": [f"The stop loss of a {side} must be {below} its take profit."]} if stop >= target else {}
     errors: FieldErrors = {}
-    if sign * sl >= sign * price:
+    if stop >= sign * float(price):
         errors["sl"] = [f"The stop loss of a {side} must be {below} its price."]
-    if sign * tp <= sign * price:
+    if target <= sign * float(price):
         errors["tp"] = [f"The take profit of a {side} must be {above} its price."]
     return errors
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from signals.blanking import blank_text
+
 MAX_DEPTH = 20
 
 FieldErrors = dict[str, list[str]]
@@ -68,8 +70,8 @@ def clean_prose(text: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """A value as an error message shows it: one line, at most 40 characters."""
-    line = clean_line(text[:200])
+    """A value as an error message shows it: one line, at most 40 characters, secrets blanked."""
+    line = clean_line(blank_text(text[:200]))
     return f"“{line if len(line) <= 40 else line[:39] + '…'}”"
 
 

@@ -61,11 +61,14 @@ def test_parsed_values_are_blanked_at_every_depth() -> None:
 
 @given(st.dictionaries(st.text(), st.text() | st.integers() | st.lists(st.text())), st.text())
 def test_json_with_a_secret_stays_json(members: dict[str, object], secret: str) -> None:
-    text = json.dumps({"api_key": secret} | {f"{name}x": str(value).replace(":", "") for name, value in members.items()})
-    assert "api_key" in json.loads(blank_text(text.replace("=", "")))
+    others = {f"{name}x": str(value) for name, value in members.items()}
+    text = json.dumps({"api_key": secret} | others)
+    assert json.loads(blank_text(text)) == {"api_key": "***"} | others
 
 
-@pytest.mark.parametrize("repeated", ["token:", 'token:\\"', '"token":{', "token", '"', "\\", '"token":"', "token   =  "])
+@pytest.mark.parametrize(
+    "repeated", ["token:", 'token:\\"', '"token":{', "token", '"', "\\", '"token":"', "token   =  "]
+)
 def test_hostile_text_takes_no_longer_than_its_length(repeated: str) -> None:
     text = repeated * (16 * 1024 // len(repeated))
     started = time.process_time()

@@ -47,7 +47,9 @@ def test_timeframe_is_known_in_every_spelling(spellings: tuple[str, ...], timefr
     assert {canonical_timeframe(spelling) for spelling in spellings} == {timeframe}
 
 
-@pytest.mark.parametrize("spelled", ["", "M", "1M", "3", "45", "2h", "1S", "0", "-60", "60.5", "99999999", "hD", "１５"])
+@pytest.mark.parametrize(
+    "spelled", ["", "M", "1M", "3", "45", "2h", "1S", "0", "-60", "60.5", "99999999", "hD", "１５"]
+)
 def test_timeframe_of_another_length_is_none(spelled: str) -> None:
     assert canonical_timeframe(spelled) is None
 

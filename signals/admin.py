@@ -1,0 +1,202 @@
+"""The market's side in the admin: signals can be added and validated again, records can only be read."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.db import models
+from django.db.models import QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest
+
+from signals import intake
+from signals.forms import SignalForm
+from signals.models import Signal, TradeValidation, ValidationStatus, WebhookRequest, WebhookSource
+from signals.webhook import webhook_address
+
+if TYPE_CHECKING:
+    SignalModelAdmin = admin.ModelAdmin[Signal]
+    SourceModelAdmin = admin.ModelAdmin[WebhookSource]
+    RecordModelAdmin = admin.ModelAdmin[Any]
+    ValidationStackedInline = admin.StackedInline[TradeValidation, Signal]
+else:
+    SignalModelAdmin = SourceModelAdmin = RecordModelAdmin = admin.ModelAdmin  # generic in the stubs only
+    ValidationStackedInline = admin.StackedInline
+
+logger = logging.getLogger(__name__)
+
+
+class Record:
+    """Shown, never written; deleted only along with the account, webhook or signal that it belongs to."""
+
+    model: type[models.Model]
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        page = request.resolver_match.url_name if request.resolver_match else None
+        own_pages = f"{self.model._meta.app_label}_{self.model._meta.model_name}_"
+        return bool(page and not page.startswith(own_pages) and getattr(request.user, "is_superuser", False))
+
+
+class ValidationInline(Record, ValidationStackedInline):
+    model = TradeValidation
+    can_delete = False
+
+
+@admin.register(Signal)
+class SignalAdmin(SignalModelAdmin):
+    form = SignalForm
+    list_display = (
+        *("received_at", "symbol", "timeframe", "side", "strategy", "owner"),
+        *("truth_index", "status", "outcome", "source"),
+    )
+    list_display_links = ("received_at", "symbol")
+    list_filter = ("validation__status", "outcome", "side", "timeframe", "regime", "session", "source")
+    list_select_related = ("user", "validation")
+    list_per_page = 50
+    show_full_result_count = False
+    search_fields = ("=id", "symbol", "strategy", "user__username", "news_headline")
+    date_hierarchy = "received_at"
+    autocomplete_fields = ("user",)
+    readonly_fields = ("source", "webhook_source", "received_at", "updated_at")
+    inlines = (ValidationInline,)
+    actions = ("validate_again",)
+
+    @admin.display(description="owner", ordering="user__username")
+    def owner(self, signal: Signal) -> str:
+        return signal.user.get_username() if signal.user else "House"
+
+    @admin.display(description="truth index", ordering="validation__truth_index")
+    def truth_index(self, signal: Signal) -> Any:
+        validation = _validation_of(signal)
+        return validation.truth_index if validation else None
+
+    @admin.display(description="status", ordering="validation__status")
+    def status(self, signal: Signal) -> str:
+        validation = _validation_of(signal)
+        return str(ValidationStatus(validation.status).label) if validation else "Unvalidated"
+
+    @admin.action(description="Validate again", permissions=["change"])
+    def validate_again(self, request: HttpRequest, queryset: QuerySet[Signal]) -> None:
+        failed = [signal.pk for signal in queryset.order_by("pk") if not _rescored(signal)]
+        done = queryset.count() - len(failed)
+        if done:
+            self.message_user(request, f"Validated again: {done}.", messages.SUCCESS)
+        if failed:
+            ids = ", ".join(str(pk) for pk in failed)
+            self.message_user(request, f"The validator failed for {ids}; see the log.", messages.ERROR)
+
+    def get_inlines(self, request: HttpRequest, obj: Signal | None) -> Any:
+        return self.inlines if obj else ()
+
+    def get_exclude(self, request: HttpRequest, obj: Signal | None = None) -> Any:
+        return () if obj else ("outcome",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Signal | None = None) -> Any:
+        return self.readonly_fields if obj else ()
+
+    def save_model(self, request: HttpRequest, obj: Signal, form: ModelForm[Signal], change: bool) -> None:
+        """A new one takes the way of every alert, and so gets its validation and its dispatch."""
+        if change:
+            return super().save_model(request, obj, form, change)
+        assert isinstance(form, SignalForm)  # noqa: S101 - for the type checker; `form` above makes it so
+        received = intake.receive(form.alert(), owner=obj.user, origin="admin")
+        obj.pk = received.signal.pk
+        obj.refresh_from_db()
+        if not received.created:
+            self.message_user(request, "This signal had been received before; nothing was added.", messages.WARNING)
+        elif received.validation is None:
+            self.message_user(request, "Stored, but the validator failed; see the log.", messages.WARNING)
+
+
+@admin.register(TradeValidation)
+class TradeValidationAdmin(Record, RecordModelAdmin):
+    list_display = ("validated_at", "signal", "owner", "truth_index", "status", "recommendation")
+    list_filter = ("status", "signal__side", "signal__timeframe")
+    list_select_related = ("signal", "signal__user")
+    list_per_page = 50
+    show_full_result_count = False
+    search_fields = ("=signal__id", "signal__symbol", "signal__strategy", "signal__user__username", "news_headline")
+    date_hierarchy = "validated_at"
+
+    @admin.display(description="owner", ordering="signal__user__username")
+    def owner(self, validation: TradeValidation) -> str:
+        return validation.signal.user.get_username() if validation.signal.user else "House"
+
+
+@admin.register(WebhookSource)
+class WebhookSourceAdmin(SourceModelAdmin):
+    list_display = ("name", "owner", "paused", "last_alert_at", "created_at")
+    list_filter = ("paused", ("user", admin.EmptyFieldListFilter))
+    list_select_related = ("user",)
+    list_per_page = 50
+    show_full_result_count = False
+    search_fields = ("name", "user__username")
+    date_hierarchy = "created_at"
+    autocomplete_fields = ("user",)
+    readonly_fields = ("created_at", "last_alert_at")
+    actions = ("pause", "resume", "replace_address")
+
+    @admin.display(description="owner", ordering="user__username")
+    def owner(self, source: WebhookSource) -> str:
+        return source.user.get_username() if source.user else "House"
+
+    @admin.action(description="Pause", permissions=["change"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[WebhookSource]) -> None:
+        self.message_user(request, f"Paused: {queryset.update(paused=True)}.", messages.SUCCESS)
+
+    @admin.action(description="Resume", permissions=["change"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[WebhookSource]) -> None:
+        self.message_user(request, f"Resumed: {queryset.update(paused=False)}.", messages.SUCCESS)
+
+    @admin.action(description="Replace the address", permissions=["change"])
+    def replace_address(self, request: HttpRequest, queryset: QuerySet[WebhookSource]) -> None:
+        for source in queryset.order_by("pk"):
+            token = source.rotate_token()
+            source.save(update_fields=["token_hash"])
+            self._show_address(request, source, token)
+
+    def save_model(
+        self, request: HttpRequest, obj: WebhookSource, form: ModelForm[WebhookSource], change: bool
+    ) -> None:
+        if change:
+            return super().save_model(request, obj, form, change)
+        token = obj.rotate_token()
+        super().save_model(request, obj, form, change)
+        self._show_address(request, obj, token)
+
+    def _show_address(self, request: HttpRequest, source: WebhookSource, token: str) -> None:
+        """The message lives in a signed cookie until the next page shows it; the database keeps the hash only."""
+        text = f"The address of {source}, shown this once: {webhook_address(token)}"
+        self.message_user(request, text, messages.WARNING)
+
+
+@admin.register(WebhookRequest)
+class WebhookRequestAdmin(Record, RecordModelAdmin):
+    list_display = ("received_at", "source", "verdict", "status_code", "reason", "signal")
+    list_filter = ("verdict", "status_code")
+    list_select_related = ("source", "source__user", "signal")
+    list_per_page = 50
+    show_full_result_count = False
+    search_fields = ("source__name", "source__user__username", "reason", "=signal__id")
+    date_hierarchy = "received_at"
+
+
+def _validation_of(signal: Signal) -> TradeValidation | None:
+    return getattr(signal, "validation", None)
+
+
+def _rescored(signal: Signal) -> bool:
+    try:
+        intake.rescore(signal)
+    except Exception:
+        logger.exception("Signal %s could not be validated again", signal.pk)
+        return False
+    return True
