@@ -158,8 +158,8 @@ def _command(content: dict[str, Any]) -> Command:
 
 
 BUILDERS: dict[str, Callable[[dict[str, Any]], Command]] = {
-    # `notification_id` is the name that the answer gives it.
-    "mark_read": lambda content: MarkRead(_whole(content, "id" if "id" in content else "notification_id")),
+    # The answer calls it `notification_id`, and so may the client.
+    "mark_read": lambda content: MarkRead(_whole({"id": content.get("notification_id")} | content, "id")),
     "mark_all_read": lambda content: MarkAllRead(
         None if content.get("up_to_seq") is None else _whole(content, "up_to_seq")
     ),

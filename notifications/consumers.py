@@ -249,7 +249,7 @@ class InsightConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # chan
             case GetUnreadCount():
                 await self._send(frames.unread_count(await in_database(stream.unread_count, self.user_id)))
             case Sync():
-                await self._sync(command)
+                await self._bring_up_to_date(command)
             case Ack():
                 await self._acknowledge(command)
             case Ping():
@@ -268,7 +268,7 @@ class InsightConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # chan
         result = await in_database(stream.mark_all_read, self.user_id, up_to)
         await self._send(frames.mark_all_read_response(result))
 
-    async def _sync(self, command: Sync) -> None:
+    async def _bring_up_to_date(self, command: Sync) -> None:
         await self.join_group()
         answer = await in_database(stream.catch_up, self.user_id, since=command.since, epoch=command.epoch)
         await self._send_catch_up(answer, since=command.since)
