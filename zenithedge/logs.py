@@ -5,7 +5,8 @@ import re
 
 from daphne.access import AccessLogGenerator
 
-WEBHOOK_PATH = re.compile(r"(/signals/webhook/)[^/\s\"'?]+")
+# In the spellings that reach the webhook (an encoded slash does) or that somebody mistypes.
+WEBHOOK_PATH = re.compile(r"(signals(?:/|%2f)+webhook(?:/|%2f)+)[^/\s\"'?]+", re.IGNORECASE)
 
 
 def mask_webhook_tokens(text: str) -> str:

@@ -32,6 +32,22 @@ def test_the_token_in_a_webhook_address_is_masked(path: str) -> None:
     assert masked.endswith(' HTTP/1.1" 201')
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/signals%2Fwebhook/s3cret/",
+        "/signals/webhook%2fs3cret",
+        "//signals//webhook//s3cret/",
+        "/Signals/Webhook/s3cret/",
+    ],
+)
+def test_no_spelling_of_the_address_shows_the_token(path: str) -> None:
+    masked = mask_webhook_tokens(f"GET {path} HTTP/1.1")
+
+    assert "s3cret" not in masked
+    assert masked.endswith(" HTTP/1.1")
+
+
 def test_other_addresses_stay_as_they_are() -> None:
     assert mask_webhook_tokens("GET /signals/insight/28/ HTTP/1.1") == "GET /signals/insight/28/ HTTP/1.1"
 
