@@ -6,7 +6,9 @@ import datetime as dt
 from decimal import Decimal
 from typing import Any
 
+from django.apps import apps
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from notifications.models import DeliveryState, Inbox, InsightNotification, NotificationDeliveryLog
@@ -46,3 +48,9 @@ def next_position(user: User) -> int:
     inbox.last_seq += 1
     inbox.save(update_fields=["last_seq"])
     return inbox.last_seq
+
+
+def stored_rows() -> dict[str, list[dict[str, Any]]]:
+    """Every row of every table but the sessions', to see that something changed nothing."""
+    models = [model for model in apps.get_models() if model is not Session]
+    return {model.__name__: list(model._default_manager.order_by("pk").values()) for model in models}

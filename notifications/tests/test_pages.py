@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
 
 import pytest
-from django.apps import apps
 from django.contrib.auth.models import User
-from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from notifications.models import InsightNotification, NotificationDeliveryLog
-from notifications.tests.rows import store_notification
+from notifications.tests.rows import store_notification, stored_rows
 from notifications.views import sub_scores
 from signals.models import Signal, TradeValidation
 
@@ -38,12 +35,6 @@ def bob_client(bob: User) -> Client:
 
 def insight_url(signal: Signal) -> str:
     return reverse("insight", args=[signal.pk])
-
-
-def stored_rows() -> dict[str, list[dict[str, Any]]]:
-    """Every row of every table, but for the session's."""
-    models = [model for model in apps.get_models() if model is not Session]
-    return {model.__name__: list(model._default_manager.order_by("pk").values()) for model in models}
 
 
 def form_fields(page: str, action: str) -> dict[str, str]:

@@ -1,0 +1,130 @@
+"""Walks every address of the site: nobody gets at another's object, and nobody signed out gets in.
+
+A new address with an id in it fails here until it has its line in OBJECT_ADDRESSES.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls.resolvers import RoutePattern
+
+from notifications.models import InsightNotification
+from notifications.tests.rows import store_notification, stored_rows
+from signals.models import Signal, WebhookSource
+
+PARAMETER = re.compile(r"<[^>]+>")
+
+
+def addresses(resolver: URLResolver | None = None, prefix: str = "") -> Iterator[str]:
+    """Every route of the site, such as `notifications/<int:notification_id>/read/`."""
+    for pattern in (resolver or get_resolver()).url_patterns:
+        if isinstance(pattern, URLResolver):
+            yield from addresses(pattern, prefix + str(pattern.pattern))
+        elif isinstance(pattern, URLPattern) and isinstance(pattern.pattern, RoutePattern):
+            yield prefix + str(pattern.pattern)
+
+
+EVERY_ADDRESS = list(addresses())
+ADMIN_ADDRESSES = [address for address in EVERY_ADDRESS if address.startswith("admin/")]
+
+# Whose object it is, by the method that the address is asked with.
+OBJECT_ADDRESSES: dict[str, tuple[str, type[Any]]] = {
+    "notifications/<int:notification_id>/read/": ("POST", InsightNotification),
+    "notifications/api/mark-read/<int:notification_id>/": ("POST", InsightNotification),
+    "signals/insight/<int:signal_id>/": ("GET", Signal),
+    "signals/connect/<int:source_id>/rename/": ("POST", WebhookSource),
+    "signals/connect/<int:source_id>/rotate/": ("POST", WebhookSource),
+    "signals/connect/<int:source_id>/pause/": ("POST", WebhookSource),
+    "signals/connect/<int:source_id>/resume/": ("POST", WebhookSource),
+    "signals/connect/<int:source_id>/delete/": ("POST", WebhookSource),
+}
+
+# What has a parameter that is no object's id: a secret that is itself the permission, or anything at all.
+OTHER_PARAMETERS = {
+    "signals/webhook/<str:token>/",
+    "signals/webhook/<str:token>",
+    "accounts/reset/<uidb64>/<token>/",
+    "notifications/api/<path:rest>",
+}
+
+PUBLIC = {
+    "admin/login/",
+    "admin/logout/",
+    "accounts/login/",
+    "accounts/logout/",
+    "accounts/password_reset/",
+    "accounts/password_reset/done/",
+    "accounts/reset/<uidb64>/<token>/",
+    "accounts/reset/done/",
+    "livez",
+    "readyz",
+}
+
+
+@pytest.fixture
+def alices_objects(alice: User, make_signal: Callable[..., Signal]) -> dict[type[Any], int]:
+    """An id of each sort of object, all of them Alice's."""
+    signal = make_signal(alice)
+    source = WebhookSource.objects.create(user=alice, token_hash="0" * 64)
+    return {
+        Signal: signal.pk,
+        InsightNotification: store_notification(alice, signal).pk,
+        WebhookSource: source.pk,
+    }
+
+
+def ask(user: User | None, method: str, address: str, id_: object) -> Any:
+    client = Client()
+    if user is not None:
+        client.force_login(user)
+    return client.generic(method, "/" + PARAMETER.sub(str(id_), address))
+
+
+def test_every_address_with_a_parameter_is_known_here() -> None:
+    with_parameter = {address for address in EVERY_ADDRESS if PARAMETER.search(address)} - set(ADMIN_ADDRESSES)
+
+    assert with_parameter == OBJECT_ADDRESSES.keys() | OTHER_PARAMETERS
+
+
+@pytest.mark.parametrize("address", OBJECT_ADDRESSES)
+def test_bob_gets_404_for_alices_object_and_changes_nothing(
+    alice: User, bob: User, alices_objects: dict[type[Any], int], address: str
+) -> None:
+    method, model = OBJECT_ADDRESSES[address]
+    bob_client = Client()
+    bob_client.force_login(bob)
+    before = stored_rows()
+
+    response = bob_client.generic(method, "/" + PARAMETER.sub(str(alices_objects[model]), address))
+
+    assert response.status_code == 404
+    assert stored_rows() == before
+    assert ask(alice, method, address, alices_objects[model]).status_code in (200, 302)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("address", [address for address in EVERY_ADDRESS if address not in PUBLIC])
+def test_nobody_gets_in_without_signing_in(alices_objects: dict[type[Any], int], method: str, address: str) -> None:
+    id_ = alices_objects.get(OBJECT_ADDRESSES.get(address, ("", Signal))[1])
+    before = stored_rows()
+
+    response = ask(None, method, address, id_)
+
+    to_sign_in = response.status_code == 302 and "/login/" in response["Location"]
+    assert to_sign_in or response.status_code in (401, 403, 404, 405)
+    assert stored_rows() == before
+
+
+@pytest.mark.parametrize("address", [address for address in ADMIN_ADDRESSES if address not in PUBLIC])
+def test_a_trader_gets_nowhere_in_the_admin(bob: User, address: str) -> None:
+    response = ask(bob, "GET", address, 1)
+
+    assert response.status_code in (302, 404)
+    assert "/admin/login/" in response.get("Location", "/admin/login/")
