@@ -39,6 +39,7 @@ class PytestRunner:
 
     @classmethod
     def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--failfast", action="store_true", help="stop at the first failure")
         parser.add_argument("--keepdb", action="store_true", help="pytest's --reuse-db")
         parser.add_argument("-k", dest="keyword", help="pytest's -k: an expression over the tests' names")
 
