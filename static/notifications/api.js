@@ -53,5 +53,7 @@ export class Api {
 /** From the cookie: signing in again in another tab changes it, and the one in this page's forms is then out of date. */
 function csrfToken() {
   const cookie = document.cookie.split("; ").find((pair) => pair.startsWith("csrftoken="));
-  return cookie ? cookie.slice("csrftoken=".length) : (document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "");
+  return cookie
+    ? cookie.slice("csrftoken=".length)
+    : (document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "");
 }

@@ -41,7 +41,10 @@ export class Bell {
     });
     this.#panel.addEventListener("click", (event) => this.#clicked(event));
     root.addEventListener("keydown", (event) => event.key === "Escape" && this.#open && this.#toggle(false));
-    root.addEventListener("click", ({ target }) => this.#open && this.#outside(target) && this.#toggle(false, { focus: false }));
+    root.addEventListener(
+      "click",
+      ({ target }) => this.#open && this.#outside(target) && this.#toggle(false, { focus: false }),
+    );
   }
 
   get #open() {

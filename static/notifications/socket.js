@@ -158,21 +158,22 @@ export class InsightSocket extends EventTarget {
 
   #caughtUp() {
     this.#stopTimer("gap");
-    if (this.#store.position !== this.#acknowledged) this.#acknowledgeSoon();
+    this.#acknowledgeSoon();
   }
 
   #acknowledgeSoon() {
-    if (this.#timers.ack || !this.#greeted) return;
-    this.#acknowledge();
-    this.#startTimer("ack", POLICY.ackEveryMs, () => this.#acknowledge());
+    if (this.#timers.ack || !this.#acknowledge()) return;
+    this.#startTimer("ack", POLICY.ackEveryMs, () => this.#acknowledgeSoon());
   }
 
+  /** Whether there was something to acknowledge, and a socket to do it on. */
   #acknowledge() {
     const seq = this.#store.position;
-    if (seq === this.#acknowledged) return;
-    if (!this.#send({ command: "ack", seq, visible: document.visibilityState === "visible" })) return;
+    if (seq === this.#acknowledged) return false;
+    if (!this.#send({ command: "ack", seq, visible: document.visibilityState === "visible" })) return false;
     this.#acknowledged = seq;
     this.#following.keep(seq, this.#store.epoch);
+    return true;
   }
 
   async #readList() {

@@ -34,7 +34,10 @@ export class Store extends EventTarget {
     this.#epoch = epoch;
     this.#unreadCount = this.#shownCount = unreadCount;
     this.#countedAt = known;
-    for (const item of items) this.#items.set(item.id, item);
+    for (const item of items) {
+      this.#items.set(item.id, item);
+      if (item.seq <= position) this.#announced.add(item.id);
+    }
   }
 
   get position() {

@@ -15,8 +15,12 @@ export class Toasts {
     this.#region = region;
     this.#tabs = tabs;
     this.#reads = reads;
-    store.addEventListener("arrived", ({ detail }) => this.#claimed(store, detail.notifications, (won) => this.#each(won)));
-    store.addEventListener("missed", ({ detail }) => this.#claimed(store, detail.notifications, (won) => this.#missed(won)));
+    store.addEventListener("arrived", ({ detail }) =>
+      this.#claimed(store, detail.notifications, (won) => this.#each(won)),
+    );
+    store.addEventListener("missed", ({ detail }) =>
+      this.#claimed(store, detail.notifications, (won) => this.#missed(won)),
+    );
     store.addEventListener("brief", ({ detail }) => this.#quietHoursEnded(store, detail));
     store.addEventListener("change", ({ detail }) => this.#withdraw(store, detail.ids));
     reads.addEventListener("failed", ({ detail }) => this.#notice("That was not saved", detail.message));
