@@ -81,7 +81,9 @@ class Command(BaseCommand):
     def _run(self, run: replay.Replay, setups: list[Setup], *, after: str, loop: bool) -> None:
         """Deliver all alerts under a progress bar; the summary comes whatever happens."""
         todo = sum(1 for _ in replay.alerts(setups, after=after))
-        if not todo and not loop:
+        if not setups:
+            self.stdout.write("The strategies found no setup for these days and symbols.")
+        elif not todo and not loop:
             self.stdout.write("All of these setups were sent by an earlier run: --restart or --loop sends them again.")
         delivered = run.run(replay.alerts(setups, loop=loop, after=after))
         try:
