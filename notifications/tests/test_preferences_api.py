@@ -149,6 +149,7 @@ def test_traders_have_no_switch_for_house_insights(update: Post) -> None:
     assert response.json()["error"]["fields"] == {"house_insights_for_staff": ["Unknown field."]}
 
 
+@pytest.mark.services
 @pytest.mark.django_db(transaction=True)
 def test_two_tabs_that_save_different_fields_at_once_both_hold(alice: User) -> None:
     bodies = [{"min_confidence": 80}, {"symbols_filter": ["EURUSD"]}, {"high_priority_only": True}, {"sound": True}]
