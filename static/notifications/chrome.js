@@ -9,6 +9,7 @@ export function startThemeSwitch(root = document) {
     html.dataset.bsTheme = theme;
     html.dataset.themeChoice = choice;
     const value = choice === "system" ? `system-${theme}` : choice;
+    // biome-ignore lint/suspicious/noDocumentCookie: the Cookie Store API exists on https only
     document.cookie = `theme=${value}; path=/; max-age=${YEAR_S}; samesite=lax`;
   };
   const now = html.dataset.themeChoice;

@@ -5,7 +5,9 @@ import { Store } from "../store.js";
 import { brief, EPOCH, established, fresh, missed, read, recorded, row, updated } from "./frames.js";
 
 const at = (position, state = {}) => new Store({ position, epoch: EPOCH, ...state });
-const receive = (store, ...frames) => frames.forEach((frame) => store.receive(frame));
+const receive = (store, ...frames) => {
+  for (const frame of frames) store.receive(frame);
+};
 const readIds = (store) => store.items.filter((item) => item.read).map((item) => item.id);
 
 describe("events", () => {
