@@ -114,7 +114,7 @@ STRATEGIES: tuple[Strategy, ...] = (TrendFollower(), MeanReversion())
 
 def setups_between(first: dt.date, last: dt.date, symbols: Sequence[str] = market.PAIRS) -> list[Setup]:
     """Every setup of those days, by day, symbol and strategy. An unknown symbol has none."""
-    all_series = [found for symbol in symbols if (found := market.series(symbol))]
+    all_series = [series for symbol in symbols if (series := market.series(symbol))]
     found = [
         setup for series in all_series for strategy in STRATEGIES for setup in setups(series, strategy, first, last)
     ]

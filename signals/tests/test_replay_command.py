@@ -2,11 +2,14 @@ import datetime as dt
 import io
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from pytest_django.live_server_helper import LiveServer
@@ -63,6 +66,17 @@ def test_list_prints_the_setups_and_sends_nothing(
         "3 setups.",
     ]
     assert server.requests == []
+
+
+def test_a_reader_who_has_seen_enough_of_the_list_gets_no_traceback() -> None:
+    command = [sys.executable, "manage.py", "replay_market", "--list"]
+    with subprocess.Popen(command, cwd=settings.BASE_DIR, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as listing:
+        assert listing.stdout
+        assert listing.stderr
+        listing.stdout.readline()
+        listing.stdout.close()
+        assert listing.stderr.read() == b""
+    assert listing.returncode == 0
 
 
 def test_only_the_symbols_asked_for_are_sent(replay_market: Replay, server: WebhookServer) -> None:

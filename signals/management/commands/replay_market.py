@@ -56,11 +56,16 @@ class Command(BaseCommand):
             self._replay(setups, options)
 
     def _list(self, setups: list[Setup]) -> None:
-        for setup in setups:
-            self.stdout.write(
-                f"{replay.describe(setup)} stop {setup.sl} target {setup.tp} {setup.regime} {setup.confidence} %"
-            )
-        self.stdout.write(f"{len(setups):,} setups.")
+        try:
+            for setup in setups:
+                self.stdout.write(
+                    f"{replay.describe(setup)} stop {setup.sl} target {setup.tp} {setup.regime} {setup.confidence} %"
+                )
+            self.stdout.write(f"{len(setups):,} setups.")
+            self.stdout.flush()
+        except BrokenPipeError:
+            # The reader has seen enough (`| head`). Python's own flush at the end must not fail on the pipe again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def _replay(self, setups: list[Setup], options: dict[str, Any]) -> None:
         tokens = _tokens()
