@@ -115,7 +115,7 @@ class Flood:
     def rises(self, now: float) -> bool:
         """Count a message at `now` (seconds of any steady clock); True when they have become too many."""
         self.times.append(now)
-        return len(self.times) > FLOOD_MESSAGES and now - self.times[0] <= FLOOD_WINDOW_S
+        return len(self.times) > FLOOD_MESSAGES and now - self.times[0] < FLOOD_WINDOW_S
 
 
 # --- From text to a command -----------------------------------------------------------------------------------------

@@ -126,7 +126,7 @@ class Registry:
         behind = await self._behind()
         if not behind:
             return
-        await asyncio.sleep(HINT_GRACE_S)
+        await _wait_for_hints()
         groups: defaultdict[tuple[int, int, str], list[Socket]] = defaultdict(list)
         for socket, position in behind:
             if socket.position.through == position.through:
@@ -182,6 +182,10 @@ class Registry:
         asked, self._asked = self._asked, set()
         self._wake.clear()
         return asked
+
+
+async def _wait_for_hints() -> None:
+    await asyncio.sleep(HINT_GRACE_S)
 
 
 async def _each(duties: Iterable[Awaitable[None]]) -> None:

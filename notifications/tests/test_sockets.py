@@ -1,0 +1,308 @@
+"""The registry of a process's sockets and its tick: what no hint brought is found."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import OperationalError
+
+from notifications import lifecycle, realtime, sockets, stream
+from notifications.manager import NotificationManager
+from notifications.models import Inbox, InsightNotification
+from notifications.tests import tabs
+from notifications.tests.conftest import NewInsight, OpenTab
+from notifications.tests.rows import store_notification
+from signals.models import Signal
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.services]
+
+
+def registry() -> sockets.Registry:
+    present = sockets.current()
+    assert present is not None
+    return present
+
+
+async def test_the_poll_delivers_what_another_process_wrote(
+    alice: User, open_tab: OpenTab, new_insight: NewInsight, other_process: None
+) -> None:
+    tab = await open_tab(alice)
+    made = [await new_insight(alice, symbol=symbol) for symbol in ("EURUSD", "GBPUSD")]
+    await tab.settled()
+    await registry().poll()
+    received = await tab.frames(2)
+    assert [frame["type"] for frame in received] == ["new_notification"] * 2
+    assert [frame["notification"]["id"] for frame in received] == [notification.pk for notification in made]
+    assert [(frame["seq"], frame["unread_count"], frame["toast"]) for frame in received] == [(1, 2, True), (2, 2, True)]
+    assert received[0]["notification"]["unread_count"] == 2
+
+    await registry().poll()
+    await tab.settled()
+
+
+async def test_the_poll_tells_of_what_another_process_read(
+    alice: User, open_tab: OpenTab, new_insight: NewInsight, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tab = await open_tab(alice)
+    made = [await new_insight(alice, symbol=symbol) for symbol in ("EURUSD", "GBPUSD")]
+    await tab.frames(2)
+    monkeypatch.setattr(realtime, "publish", lambda events: True)
+    await tabs.in_thread(stream.mark_all_read, alice.pk)
+    await registry().poll()
+    received = await tab.frames(2)
+    assert [(frame["type"], frame["seq"], frame["unread_count"]) for frame in received] == [
+        ("notification_updated", 3, 0)
+    ] * 2
+    assert {frame["notification"]["id"] for frame in received} == {notification.pk for notification in made}
+    assert all(frame["notification"]["read"] and "toast" not in frame for frame in received)
+    await registry().poll()
+    await tab.settled()
+
+
+async def test_the_poll_tells_of_what_expired(
+    alice: User, open_tab: OpenTab, new_insight: NewInsight, other_process: None
+) -> None:
+    tab = await open_tab(alice)
+    notification = await new_insight(alice)
+    await tabs.in_thread(lifecycle.expire_old, notification.expires_at)
+    await registry().poll()
+    frame = await tab.frame()
+    assert (frame["type"], frame["seq"], frame["unread_count"]) == ("notification_updated", 2, 0)
+    await tab.settled()
+
+
+async def test_the_poll_sends_each_socket_what_that_socket_lacks(
+    alice: User, bob: User, open_tab: OpenTab, new_insight: NewInsight, other_process: None
+) -> None:
+    early, bobs = await open_tab(alice), await open_tab(bob)
+    await new_insight(alice)
+    late = await open_tab(alice)
+    await new_insight(alice, symbol="GBPUSD")
+    await registry().poll()
+    assert [frame["seq"] for frame in await early.frames(2)] == [1, 2]
+    assert (await late.frame())["seq"] == 2
+    for tab in (early, late, bobs):
+        await tab.settled()
+
+
+async def test_the_poll_fills_a_gap_and_repeats_nothing(
+    alice: User, open_tab: OpenTab, new_insight: NewInsight, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tab = await open_tab(alice)
+    with monkeypatch.context() as lost:
+        lost.setattr(realtime, "publish", lambda events: True)
+        await new_insight(alice)
+    await new_insight(alice, symbol="GBPUSD")
+    assert (await tab.frame())["seq"] == 2
+    await registry().poll()
+    assert (await tab.frame())["seq"] == 1
+    await tab.settled()
+
+
+async def test_the_poll_leaves_alone_what_its_hint_brings_in_time(
+    alice: User, open_tab: OpenTab, new_insight: NewInsight, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hint arrives after the poll has seen that the socket is behind, within its grace."""
+    tab = await open_tab(alice)
+    hints: list[Any] = []
+    publish = realtime.publish
+    with monkeypatch.context() as held_back:
+        held_back.setattr(realtime, "publish", lambda events: hints.extend(events) or True)
+        notification = await new_insight(alice)
+        await tabs.in_thread(stream.mark_read, alice.pk, notification.pk)
+
+    async def hints_arrive() -> None:
+        await tabs.in_thread(publish, hints)
+        assert [frame["type"] for frame in await tab.frames(2)] == ["new_notification", "notification_read"]
+
+    monkeypatch.setattr(sockets, "_wait_for_hints", hints_arrive)
+    await registry().poll()
+    await tab.settled()
+
+
+async def test_an_acknowledgement_of_what_the_poll_sent_counts(
+    alice: User, open_tab: OpenTab, new_insight: NewInsight, other_process: None
+) -> None:
+    tab = await open_tab(alice)
+    notification = await new_insight(alice)
+    await registry().poll()
+    await tab.frame()
+    await tab.send(command="ack", seq=1)
+    await tab.settled()
+    assert (await InsightNotification.objects.aget(pk=notification.pk)).delivered
+
+
+async def test_more_than_300_changes_send_the_client_to_the_list(
+    alice: User, open_tab: OpenTab, make_signal: Callable[..., Signal], other_process: None
+) -> None:
+    signal = await tabs.in_thread(make_signal)
+    tab = await open_tab(alice)
+    await tabs.in_thread(store_301, alice, signal)
+    await registry().poll()
+    frame = await tab.frame()
+    assert (frame["type"], frame["recovered"], frame["notifications"], frame["more"]) == (
+        "missed_notifications",
+        False,
+        [],
+        False,
+    )
+    assert (frame["last_seq"], frame["unread_count"]) == (301, 301)
+    await registry().poll()
+    await tab.settled()
+
+
+def store_301(user: User, signal: Signal) -> None:
+    for revision in range(1, 302):
+        store_notification(user, signal, revision=revision)
+
+
+async def test_after_a_restore_from_a_backup_the_poll_starts_the_socket_anew(
+    alice: User, open_tab: OpenTab, new_insight: NewInsight
+) -> None:
+    tab = await open_tab(alice)
+    for symbol in ("EURUSD", "GBPUSD", "USDJPY"):
+        await new_insight(alice, symbol=symbol)
+    await tab.frames(3)
+    await InsightNotification.objects.filter(user=alice, seq__gt=1).adelete()
+    await Inbox.objects.filter(user=alice).aupdate(last_seq=1, epoch="restored")
+    await registry().poll()
+    frame = await tab.frame()
+    assert (frame["recovered"], frame["last_seq"], frame["epoch"]) == (False, 1, "restored")
+    await new_insight(alice, symbol="USDCHF")
+    assert (await tab.frame())["seq"] == 2
+
+
+async def test_a_second_process_is_seen_by_the_clock(
+    alice: User,
+    open_tab: OpenTab,
+    new_insight: NewInsight,
+    other_process: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sockets, "POLL_LOCAL_S", 0.01)
+    monkeypatch.setattr(sockets, "POLL_SHARED_S", 0.01)
+    tab = await open_tab(alice)
+    await new_insight(alice)
+    assert (await tab.frame())["seq"] == 1
+
+
+def test_another_process_is_seen_within_two_seconds_on_the_in_memory_layer() -> None:
+    assert sockets.POLL_LOCAL_S + sockets.HINT_GRACE_S < 2
+
+
+def test_a_lost_sign_in_is_found_within_thirty_seconds() -> None:
+    assert 2 * sockets.CHECK_S + sockets.SLOW_SOCKET_S < 30
+
+
+async def test_the_poll_asks_one_query_for_all_users_when_nothing_changed(
+    alice: User, bob: User, open_tab: OpenTab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = [await open_tab(alice), await open_tab(alice), await open_tab(bob)]
+    asked: list[set[int]] = []
+    last_seqs = stream.last_seqs
+
+    def counted(user_ids: Any) -> dict[int, int]:
+        asked.append(set(user_ids))
+        return last_seqs(user_ids)
+
+    monkeypatch.setattr(stream, "last_seqs", counted)
+    monkeypatch.setattr(stream, "catch_up", None)
+    await registry().poll()
+    assert asked == [{alice.pk, bob.pk}]
+    for tab in opened:
+        await tab.settled()
+
+
+async def test_a_fault_for_one_user_keeps_nothing_from_the_others(
+    alice: User,
+    bob: User,
+    open_tab: OpenTab,
+    new_insight: NewInsight,
+    other_process: None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    alices, bobs = await open_tab(alice), await open_tab(bob)
+    await new_insight(alice)
+    await new_insight(bob)
+    catch_up = stream.catch_up
+
+    def failing_for_alice(user_id: int, **asked: Any) -> stream.CatchUp:
+        if user_id == alice.pk:
+            raise OperationalError("deadlock")
+        return catch_up(user_id, **asked)
+
+    with monkeypatch.context() as broken, caplog.at_level(logging.CRITICAL, logger="notifications"):
+        broken.setattr(stream, "catch_up", failing_for_alice)
+        await registry().poll()
+    assert (await bobs.frame())["seq"] == 1
+    await registry().poll()
+    assert (await alices.frame())["seq"] == 1
+
+
+async def test_a_client_that_takes_nothing_does_not_stop_the_tick(
+    alice: User,
+    bob: User,
+    open_tab: OpenTab,
+    new_insight: NewInsight,
+    other_process: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stuck, well = await open_tab(alice), await open_tab(bob)
+    await new_insight(alice)
+    await new_insight(bob)
+    monkeypatch.setattr(sockets, "SLOW_SOCKET_S", 0.01)
+    [consumer] = registry().sockets([alice.pk])
+
+    async def never(message: dict[str, Any]) -> None:
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as blocked:
+        blocked.setattr(consumer, "server_send", never)
+        await registry().poll()
+    assert (await well.frame())["seq"] == 1
+    await registry().poll()
+    assert (await stuck.frame())["seq"] == 1
+
+
+async def test_old_members_are_put_back_into_their_group(
+    alice: User, open_tab: OpenTab, new_insight: NewInsight, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tab = await open_tab(alice)
+    for name in list(realtime._layer().groups):
+        del realtime._layer().groups[name]
+    await registry().rejoin()
+    await new_insight(alice)
+    await tab.settled()
+
+    monkeypatch.setattr(sockets, "REJOIN_S", 0.0)
+    await registry().rejoin()
+    await new_insight(alice, symbol="GBPUSD")
+    assert (await tab.frame())["seq"] == 2
+
+
+async def test_the_tick_ends_with_the_last_socket(alice: User, open_tab: OpenTab) -> None:
+    before = asyncio.all_tasks()
+    tab = await open_tab(alice)
+    tasks = registry()._tasks
+    assert len(tasks) == 2
+    await tab.close()
+    await asyncio.wait(tasks, timeout=tabs.PATIENCE_S)
+    assert all(task.cancelled() for task in tasks)
+    assert asyncio.all_tasks() == before
+
+
+async def test_an_insight_sent_again_is_shown_again(alice: User, open_tab: OpenTab, new_insight: NewInsight) -> None:
+    tab = await open_tab(alice)
+    notification = await new_insight(alice)
+    await tab.frame()
+    await tabs.in_thread(NotificationManager.deliver_websocket, notification)
+    await tab.settled()
+    await tabs.in_thread(NotificationManager.send_again, notification)
+    frame = await tab.frame()
+    assert (frame["seq"], frame["notification"]["id"]) == (2, notification.pk)
