@@ -14,7 +14,7 @@ from django.http import QueryDict
 from django.utils.dateparse import parse_datetime
 
 from notifications.models import NotificationPreference
-from notifications.preferences import QuietMode, canonical_strategies, canonical_symbols
+from notifications.preferences import QuietMode, as_decimal, canonical_strategies, canonical_symbols
 from notifications.quiet import known_zones, zone_or_utc
 
 if TYPE_CHECKING:
@@ -241,11 +241,12 @@ def field_names(preference: NotificationPreference) -> set[str]:
 
 
 def _initial(preference: NotificationPreference) -> dict[str, Any]:
-    """What the widgets cannot work out: an input for date and time shows the user's own clock."""
+    """What the widgets cannot work out: 65.00 is shown as 65, a date and time by the user's own clock."""
+    shown = {"min_confidence": f"{as_decimal(preference.min_confidence).normalize():f}"}
     if preference.paused_until is None:
-        return {}
+        return shown
     local = preference.paused_until.astimezone(zone_or_utc(preference.time_zone))
-    return {"paused_until": local.replace(tzinfo=None).isoformat(timespec="seconds")}
+    return shown | {"paused_until": local.replace(tzinfo=None).isoformat(timespec="seconds")}
 
 
 def _visible(name: str) -> str:

@@ -41,7 +41,7 @@ def preferences_page(request: ApiRequest) -> HttpResponse:
         if saved:
             preference.save(changed_by=request.user)
     if not saved:
-        return _page(request, form, status=400)
+        return _page(request, form)
     messages.success(request, _what_was_saved(form, before))
     return redirect("preferences")
 
@@ -73,9 +73,9 @@ def _refuse(errors: Mapping[str, list[str]]) -> None:
         raise ApiError(400, "invalid_fields", "Nothing was saved: some fields are not valid.", dict(errors))
 
 
-def _page(request: HttpRequest, form: PreferenceForm, *, status: int = 200) -> HttpResponse:
+def _page(request: HttpRequest, form: PreferenceForm) -> HttpResponse:
     context = {"form": form, "zones": sorted(known_zones()), **_suggestions(form.instance.user)}
-    return render(request, "notifications/preferences.html", context, status=status)
+    return render(request, "notifications/preferences.html", context)
 
 
 def _suggestions(user: User) -> dict[str, list[str]]:
