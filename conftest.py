@@ -1,6 +1,6 @@
 """Fixtures that every test shares: the cast and a maker of insights."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -8,6 +8,8 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import User
+from django.db import connection
+from pytest_django import DjangoDbBlocker
 
 from signals.models import Signal, TradeValidation
 
@@ -20,6 +22,22 @@ settings.NOTIFICATIONS_WORKER = False
 def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """The real algorithm, once round instead of a million times: else making the cast takes longer than its tests."""
     monkeypatch.setattr(PBKDF2PasswordHasher, "iterations", 1)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """End what still uses the test database, before it is dropped.
+
+    The threads of asynchronous tests keep their connections as long as they live, and PostgreSQL does not drop a
+    database that somebody is connected to.
+    """
+    yield
+    if connection.vendor == "postgresql":
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
 
 
 @pytest.fixture
