@@ -60,7 +60,7 @@ AGAINST: list[tuple[Reason, dict[str, Any]]] = [
 ]
 
 
-def decided(facts: Facts = FACTS, channel: Channel = Channel.WEBSOCKET, **rules: Any) -> Decision:
+def decided(facts: Facts = FACTS, *, channel: Channel = Channel.WEBSOCKET, **rules: Any) -> Decision:
     return decide(replace(PERMISSIVE, **rules), facts, channel, NOON)
 
 
@@ -119,7 +119,7 @@ def test_a_strategy_in_another_casing_is_another_strategy() -> None:
     ],
 )
 def test_each_channel_has_a_switch_of_its_own(channel: Channel, switch: str) -> None:
-    sending = {other for other in Channel if decided(channel=other, **{switch: False}).verdict is Verdict.SEND}
+    sending = {other for other in Channel if decided(FACTS, channel=other, **{switch: False}).verdict is Verdict.SEND}
 
     assert sending == set(Channel) - {channel}
 

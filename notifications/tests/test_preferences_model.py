@@ -33,7 +33,7 @@ def test_an_account_without_a_row_counts_with_the_defaults(prefs: NotificationPr
 
 
 def test_preferences_set_in_a_shell_hold(prefs: NotificationPreference, make_insight: MakeSignal) -> None:
-    prefs.min_confidence = 80  # type: ignore[assignment]  # as it is typed
+    prefs.min_confidence = 80
     prefs.strategies_filter = ["ZenithEdge", "SMC"]
     prefs.high_priority_only = True
     prefs.save()

@@ -196,7 +196,7 @@ def test_a_saved_form_leads_back_to_the_page_which_says_what_was_saved(page: Cli
         "An insight in quiet hours is: skipped",
     )
     preference = stored(alice)
-    assert (preference.web_enabled, preference.min_confidence) == (False, 80)
+    assert (preference.web_enabled, preference.min_confidence) == (False, Decimal(80))
     assert (preference.symbols_filter, preference.quiet_weekdays) == (["EURUSD"], [5, 6])
 
 
