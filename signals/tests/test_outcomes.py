@@ -133,6 +133,16 @@ def test_a_symbol_without_rates_is_settled_by_the_price_of_a_later_alert(
     assert result(signal) == (Outcome.WIN, late)
 
 
+@pytest.mark.parametrize("hours", [0, 1])
+def test_an_alert_that_comes_late_settles_no_signal_as_new_as_itself(
+    make_daily: MakeSignal, alert_at: MakeSignal, hours: int
+) -> None:
+    newer = make_daily(symbol="BTCUSD", bar_time=NOON + dt.timedelta(hours=hours))
+    late = {"symbol": "BTCUSD", "price": Decimal("1.0990"), "tp": Decimal("1.1")}
+    outcomes.settle(alert_at(NOON, **late))
+    assert result(newer) == PENDING
+
+
 def test_alices_alert_with_an_absurd_price_closes_nobody_elses_signal(
     make_daily: MakeSignal, alert_at: MakeSignal, alice: User, bob: User
 ) -> None:
