@@ -66,7 +66,7 @@ def _position(user_id: int, before: int | None) -> tuple[Position, dt.datetime |
         Inbox.objects.filter(user_id=user_id)
         .annotate(
             unread_count=Coalesce(Subquery(unread, output_field=IntegerField()), 0),
-            before_created_at=Subquery(own.on_web_stream().filter(pk=before).values("created_at")),
+            before_created_at=Subquery(own.on_web_stream().filter(pk=before or 0).values("created_at")),
         )
         .values_list("last_seq", "epoch", "unread_count", "before_created_at")
         .first()

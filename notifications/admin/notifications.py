@@ -129,7 +129,8 @@ class InboxAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Inbox]:
         own = InsightNotification.objects.filter(user=OuterRef("user")).unread().order_by()
         count = own.values("user").annotate(count=Count("pk")).values("count")
-        return super().get_queryset(request).annotate(unread_count=Coalesce(Subquery(count), 0))
+        inboxes: QuerySet[Inbox] = super().get_queryset(request)
+        return inboxes.annotate(unread_count=Coalesce(Subquery(count), 0))
 
     @admin.display(description="unread", ordering="unread_count")
     def unread(self, inbox: Any) -> int:

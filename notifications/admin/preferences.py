@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.contrib import admin
@@ -16,16 +16,14 @@ from notifications.models import NotificationPreference, PreferenceVersion
 from notifications.preferences import canonical_strategies, canonical_symbols
 
 if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
     ModelForm = forms.ModelForm[NotificationPreference]
 else:
     ModelForm = forms.ModelForm  # generic in the stubs only
 
 
-def _joined(names: Any) -> str:
-    return ", ".join(names) if isinstance(names, list) else str(names or "")
-
-
-class CommaSeparated(forms.CharField):
+class CommaSeparated(forms.Field):
     """Names in one line; each is checked as on the user's own page."""
 
     def __init__(self, *, names: NamesField, **kwargs: Any) -> None:
@@ -58,7 +56,7 @@ class PreferenceAdminForm(ModelForm):
 
     class Meta:
         model = NotificationPreference
-        fields = "__all__"  # noqa: DJ007 - the one form that an admin has for all of them
+        fields = "__all__"  # an admin may change each of them
 
 
 @admin.register(NotificationPreference)
@@ -100,15 +98,15 @@ class NotificationPreferenceAdmin(ModelAdmin):
     def save_model(
         self, request: HttpRequest, obj: NotificationPreference, form: forms.ModelForm[Any], change: bool
     ) -> None:
-        obj.save(changed_by=request.user)
+        obj.save(changed_by=cast("User", request.user))  # the admin lets nobody in who is not signed in
 
     @admin.display(description="strategies")
     def strategies(self, preference: NotificationPreference) -> str:
-        return ", ".join(preference.strategies_filter) or "every"
+        return _joined(preference.strategies_filter) or "every"
 
     @admin.display(description="symbols")
     def symbols(self, preference: NotificationPreference) -> str:
-        return ", ".join(preference.symbols_filter) or "every"
+        return _joined(preference.symbols_filter) or "every"
 
 
 @admin.register(PreferenceVersion)
@@ -121,7 +119,8 @@ class PreferenceVersionAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[PreferenceVersion]:
         earlier = PreferenceVersion.objects.filter(user=OuterRef("user"), valid_from__lte=OuterRef("valid_from"))
         previous = earlier.exclude(pk=OuterRef("pk")).order_by("-valid_from", "-pk").values("snapshot")[:1]
-        return super().get_queryset(request).annotate(previous=Subquery(previous, output_field=JSONField()))
+        versions: QuerySet[PreferenceVersion] = super().get_queryset(request)
+        return versions.annotate(previous=Subquery(previous, output_field=JSONField()))
 
     @admin.display(description="changes")
     def changes(self, version: Any) -> str:
@@ -133,3 +132,8 @@ class PreferenceVersionAdmin(ReadOnlyAdmin):
             for rule, value in version.snapshot.items()
             if version.previous.get(rule) != value
         )
+
+
+def _joined(names: Any) -> str:
+    """Something else than a list, which only a write past the forms can have stored, is shown as it is."""
+    return ", ".join(map(str, names)) if isinstance(names, list) else str(names or "")

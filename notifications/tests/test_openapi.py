@@ -65,7 +65,9 @@ class World:
     def address(self, path: str) -> str:
         return path.format(notification_id=self.notification.pk, token=self.token)
 
-    def post(self, path: str, body: object = None, *, client: Client | None = None, **headers: str) -> Any:
+    def post(
+        self, path: str, body: object = None, *, client: Client | None = None, headers: dict[str, str] | None = None
+    ) -> Any:
         text = body if isinstance(body, str) else json.dumps(body or {})
         sender = client or self.alice
         return sender.post(self.address(path), text, content_type="application/json", headers=headers)
@@ -155,7 +157,7 @@ ANSWERS: dict[tuple[str, str, int], Ask] = {
     ("post", WEBHOOK, 201): lambda world: world.post(WEBHOOK, ALERT),
     ("post", WEBHOOK, 200): duplicate,
     ("post", WEBHOOK, 400): lambda world: world.post(WEBHOOK, ALERT | {"sl": "x"}),
-    ("post", WEBHOOK, 401): lambda world: world.post(WEBHOOK, ALERT, **{"X-Signature": "0" * 64}),
+    ("post", WEBHOOK, 401): lambda world: world.post(WEBHOOK, ALERT, headers={"X-Signature": "0" * 64}),
     ("post", WEBHOOK, 403): paused,
     ("post", WEBHOOK, 404): lambda world: world.post(WEBHOOK.format(token="nobodys"), ALERT),
     ("post", WEBHOOK, 405): lambda world: world.nobody.get(world.address(WEBHOOK)),
