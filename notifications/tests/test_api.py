@@ -122,7 +122,7 @@ class TestList:
 
     def test_unread_pages_go_on_after_the_last_one_was_read(self, alice_client: Client, store: Store) -> None:
         oldest, _, _ = store(), store(), store()
-        next_before = alice_client.get(LIST, {"limit": 2, "unread_only": "true"}).json()["next_before"]
+        next_before = alice_client.get(f"{LIST}?limit=2&unread_only=true").json()["next_before"]
         alice_client.post(f"/notifications/api/mark-read/{next_before}/")
 
         second = alice_client.get(f"{LIST}?unread_only=true&before={next_before}").json()
