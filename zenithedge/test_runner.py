@@ -45,9 +45,12 @@ class PytestRunner:
 
     def run_tests(self, test_labels: Sequence[str]) -> int:
         """Return 0 when all tests passed, else pytest's exit code."""
-        places = [_pytest_argument(label) for label in test_labels]
-        command = [sys.executable, "-m", "pytest", *self._options, *places]
+        command = self.command(test_labels)
         return subprocess.run(command, cwd=settings.BASE_DIR).returncode  # noqa: S603 - our own program
+
+    def command(self, test_labels: Sequence[str]) -> list[str]:
+        """Raises CommandError for a label that names nothing."""
+        return [sys.executable, "-m", "pytest", *self._options, *map(_pytest_argument, test_labels)]
 
 
 def _pytest_argument(label: str) -> str:
