@@ -59,7 +59,7 @@ export class InsightSocket extends EventTarget {
     this.#greeted = false;
     const query = new URLSearchParams({ since: this.#store.position, epoch: this.#store.epoch });
     const socket = new WebSocket(`${this.#address}?${query}`);
-    socket.addEventListener("message", ({ data }) => this.#receive(JSON.parse(data)));
+    socket.addEventListener("message", ({ data }) => this.#socket === socket && this.#receive(JSON.parse(data)));
     socket.addEventListener("close", ({ code }) => this.#socket === socket && this.#closed(code));
     this.#socket = socket;
     this.#expectAnswer();
@@ -125,7 +125,8 @@ export class InsightSocket extends EventTarget {
     const socket = this.#socket;
     this.#clear();
     this.#socket = null;
-    socket?.close(1000);
+    // One that is not open yet the browser drops by itself, without a warning in the console.
+    if (socket?.readyState === WebSocket.OPEN) socket.close(1000);
   }
 
   #beat() {

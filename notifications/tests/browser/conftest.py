@@ -1,0 +1,119 @@
+"""A server, a Chromium, and tabs that report what went wrong in them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+
+from notifications.tests.browser.site import PASSWORD, Site
+
+# A busy machine is no failure; what is expected ends the wait.
+PATIENCE_MS = 20_000
+expect.set_options(timeout=PATIENCE_MS)
+
+CHROMIUM_ARGUMENTS = [
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+# What Chromium itself writes when nobody listens at the server's address: the page cannot prevent it.
+NO_SERVER = re.compile(
+    r"^WebSocket connection to 'ws://127\.0\.0\.1:\d+/stream/insights/\d+/\?[^']*' failed: .*"
+    r"(ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|Connection closed before receiving a handshake response)"
+    r"|^Failed to load resource: net::ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPONSE)$"
+)
+
+
+class Trader:
+    """One person at one browser, with any number of tabs; whatever goes wrong in a tab is kept in `faults`."""
+
+    def __init__(self, context: BrowserContext, site: Site) -> None:
+        self.context = context
+        self.site = site
+        self.faults: list[str] = []
+        self._outage = False
+        context.set_default_timeout(PATIENCE_MS)
+        context.on("console", self._hear)
+        context.on("weberror", lambda error: self.faults.append(str(error.error)))
+
+    def sign_in(self, name: str = "alice") -> Page:
+        page = self.context.new_page()
+        page.goto(f"{self.site.url}/")
+        page.get_by_label("Username").fill(name)
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+        return page
+
+    def open_tab(self, path: str = "/") -> Page:
+        page = self.context.new_page()
+        page.goto(f"{self.site.url}{path}")
+        return page
+
+    @contextmanager
+    def without_server(self) -> Iterator[None]:
+        """Within it the browser's own complaints about an unreachable server are no faults."""
+        self._outage = True
+        yield
+        self._outage = False
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type not in ("error", "warning") or (self._outage and NO_SERVER.match(message.text)):
+            return
+        self.faults.append(f"{message.type}: {message.text} ({message.page.url if message.page else 'no page'})")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = os.environ.get("CHROMIUM_PATH") or shutil.which("chromium") or shutil.which("google-chrome")
+    arguments = [*CHROMIUM_ARGUMENTS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def founded_site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    site = Site(tmp_path_factory.mktemp("site"))
+    site.found()
+    return site
+
+
+@pytest.fixture
+def site(founded_site: Site, tmp_path: Path) -> Iterator[Site]:
+    site = founded_site.copy(tmp_path)
+    site.start()
+    yield site
+    site.kill()
+
+
+@pytest.fixture
+def new_trader(browser: Browser, site: Site) -> Iterator[Callable[..., Trader]]:
+    """A person with a fresh browser profile; at the end no tab may have had a fault."""
+    traders: list[Trader] = []
+
+    def make(*, java_script_enabled: bool = True, width: int = 1440) -> Trader:
+        viewport = {"width": width, "height": 900}
+        context = browser.new_context(java_script_enabled=java_script_enabled, viewport=viewport)  # type: ignore[arg-type]  # a plain dict
+        traders.append(Trader(context, site))
+        return traders[-1]
+
+    yield make
+    for trader in traders:
+        trader.context.close()
+    assert [fault for trader in traders for fault in trader.faults] == []
+
+
+@pytest.fixture
+def trader(new_trader: Callable[..., Trader]) -> Trader:
+    return new_trader()
