@@ -1,0 +1,109 @@
+"""What `make test` does around the tests."""
+
+import json
+import socket
+import subprocess
+import sys
+from urllib.parse import urlsplit
+
+import pytest
+from django.conf import settings
+
+from scripts import needs, run_tests
+
+PROBE = """
+import json, os, psycopg, redis
+with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
+    version = connection.info.server_version
+redis.from_url(os.environ["REDIS_URL"]).ping()
+print(json.dumps([version, os.environ["DATABASE_URL"], os.environ["REDIS_URL"]]))
+raise SystemExit(7)
+"""
+
+
+def test_a_command_gets_a_postgresql_and_a_redis_that_end_with_it() -> None:
+    command = [sys.executable, "-m", "scripts.with_services", sys.executable, "-c", PROBE]
+
+    result = subprocess.run(command, cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=60)
+
+    assert result.returncode == 7, result.stderr
+    version, *addresses = json.loads(result.stdout)
+    assert version >= 140000
+    for address in map(urlsplit, addresses):
+        with socket.socket() as client:
+            assert address.hostname == "127.0.0.1"
+            assert client.connect_ex((address.hostname, address.port or 0)) != 0
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The commands that run_tests would run; all of them pass."""
+    commands: list[list[str]] = []
+
+    def run(command: tuple[str, ...], **_options: object) -> subprocess.CompletedProcess[str]:
+        commands.append(list(command))
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(run_tests.subprocess, "run", run)
+    monkeypatch.setattr(sys, "argv", ["run_tests"])
+    monkeypatch.setattr(needs, "chromium", lambda: "/usr/bin/chromium")
+    monkeypatch.delenv("CI", raising=False)
+    return commands
+
+
+@pytest.fixture
+def no_chromium(ran: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> str:
+        raise needs.MissingError("Chromium cannot be had")
+
+    monkeypatch.setattr(needs, "chromium", refuse)
+
+
+def test_the_phases_are_front_end_services_and_everything(ran: list[list[str]]) -> None:
+    assert run_tests.main() == 0
+
+    front_end, services, everything = ran
+    assert "--test" in front_end
+    assert "static/notifications/tests/store.test.js" in front_end
+    assert services[1:3] == ["-m", "scripts.with_services"]
+    assert services[-2:] == ["-m", "services"]
+    assert everything == [*run_tests.PYTEST]
+
+
+def test_everything_can_be_run_on_the_services(ran: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["run_tests", "--all-on-services"])
+
+    assert run_tests.main() == 0
+
+    assert ran == [[*run_tests.ON_SERVICES, *run_tests.PYTEST]]
+
+
+def test_a_failing_phase_ends_the_run(ran: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(command: tuple[str, ...], **_options: object) -> subprocess.CompletedProcess[str]:
+        ran.append(list(command))
+        return subprocess.CompletedProcess(command, 3)
+
+    monkeypatch.setattr(run_tests.subprocess, "run", fail)
+
+    assert run_tests.main() == 1
+    assert len(ran) == 1
+
+
+@pytest.mark.usefixtures("no_chromium")
+def test_without_chromium_the_other_tests_run_and_it_is_said(
+    ran: list[list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_tests.main() == 0
+
+    assert ran[-1][-2:] == ["-m", "not browser"]
+    assert "MISSING: Chromium cannot be had" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("no_chromium")
+def test_in_continuous_integration_nothing_may_be_missing(
+    ran: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", "true")
+
+    assert run_tests.main() == 1
+    assert ran == []
