@@ -14,6 +14,8 @@ from signals import market, outcomes
 from signals.market import Close
 from signals.models import Outcome, Signal
 
+pytestmark = pytest.mark.services
+
 MakeSignal = Callable[..., Signal]
 NOON = dt.datetime(2024, 1, 2, 12, tzinfo=dt.UTC)
 

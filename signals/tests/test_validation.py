@@ -12,6 +12,8 @@ from signals import market, validation
 from signals.models import Outcome, Signal, ValidationStatus
 from signals.validation import SUB_SCORES, RuleBasedValidator, Validation
 
+pytestmark = pytest.mark.services
+
 MakeSignal = Callable[..., Signal]
 NOW = market.close_time(dt.date(2024, 1, 2))
 DAY = dt.timedelta(days=1)
