@@ -44,7 +44,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         commands.append(list(command))
         return subprocess.CompletedProcess(command, 0)
 
-    monkeypatch.setattr(run_tests.subprocess, "run", run)
+    monkeypatch.setattr("scripts.run_tests.subprocess.run", run)
     monkeypatch.setattr(sys, "argv", ["run_tests"])
     monkeypatch.setattr(needs, "chromium", lambda: "/usr/bin/chromium")
     monkeypatch.delenv("CI", raising=False)
@@ -83,7 +83,7 @@ def test_a_failing_phase_ends_the_run(ran: list[list[str]], monkeypatch: pytest.
         ran.append(list(command))
         return subprocess.CompletedProcess(command, 3)
 
-    monkeypatch.setattr(run_tests.subprocess, "run", fail)
+    monkeypatch.setattr("scripts.run_tests.subprocess.run", fail)
 
     assert run_tests.main() == 1
     assert len(ran) == 1
