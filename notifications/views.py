@@ -21,6 +21,7 @@ from notifications.http import ApiRequest
 from notifications.listing import Listing, Wanted
 from notifications.manager import NotificationManager
 from notifications.models import InsightNotification, NotificationDeliveryLog
+from notifications.reasons import why_not_notified
 from signals.models import Signal, TradeValidation
 
 MAX_BIGINT = 2**63 - 1
@@ -53,6 +54,7 @@ def insight(request: ApiRequest, signal_id: int) -> HttpResponse:
     signal = get_object_or_404(_visible_signals(request.user), pk=signal_id)
     validation: TradeValidation | None = getattr(signal, "validation", None)
     own = InsightNotification.objects.for_user(request.user).filter(signal=signal)
+    notification = own.with_signal().order_by("-revision").first()
     logs = NotificationDeliveryLog.objects.filter(notification__in=own).select_related("notification")
     return render(
         request,
@@ -61,7 +63,8 @@ def insight(request: ApiRequest, signal_id: int) -> HttpResponse:
             "signal": signal,
             "validation": validation,
             "breakdown": sub_scores(validation.breakdown) if validation else [],
-            "notification": own.with_signal().order_by("-revision").first(),
+            "notification": notification,
+            "why_not": "" if notification else why_not_notified(request.user, signal),
             "delivery_logs": logs,
         },
     )
