@@ -21,3 +21,27 @@ export class RefusingStorage {
     throw new DOMException("The quota has been exceeded.", "QuotaExceededError");
   }
 }
+
+/** One tab's view of a shared localStorage: its writes reach the other tabs a moment later. */
+export class LaggingStorage {
+  #shared;
+  #lagMs;
+  #underway = new Map();
+
+  constructor(shared, lagMs = 100) {
+    this.#shared = shared;
+    this.#lagMs = lagMs;
+  }
+
+  getItem(key) {
+    return this.#underway.get(key) ?? this.#shared.getItem(key);
+  }
+
+  setItem(key, value) {
+    this.#underway.set(key, value);
+    setTimeout(() => {
+      this.#underway.delete(key);
+      this.#shared.setItem(key, value);
+    }, this.#lagMs);
+  }
+}

@@ -90,6 +90,16 @@ describe("events", () => {
     assert.equal(toasts.length, 0);
   });
 
+  test("an insight that was shown once raises no second toast when it changes", () => {
+    const store = at(1, { items: [row(1, 1)] });
+    const toasts = recorded(store, "arrived");
+    receive(store, fresh(1, 2, 1), fresh(2, 3, 2), fresh(2, 4, 2));
+    assert.deepEqual(
+      toasts.map(([, { notifications }]) => notifications[0].id),
+      [2],
+    );
+  });
+
   test("an older event does not undo a row that came newer from elsewhere", () => {
     const store = at(0);
     store.merge({ notifications: [row(1, 2, { read: true })], unread_count: 0, last_seq: 2, epoch: EPOCH });
@@ -106,6 +116,13 @@ describe("reading", () => {
     assert.deepEqual(readIds(store), [1]);
     assert.equal(store.item(1).seq, 3);
     assert.equal(store.item(2).seq, 2);
+  });
+
+  test("leaves a row alone that is known from later on", () => {
+    const store = at(0);
+    store.merge({ notifications: [row(1, 5)], unread_count: 1, last_seq: 5, epoch: EPOCH });
+    receive(store, fresh(2, 1, 1), read(2, 0, { ids: [1] }));
+    assert.deepEqual([store.item(1).read, store.item(1).seq], [false, 5]);
   });
 
   test("everything up to a position leaves what came later unread", () => {
