@@ -53,6 +53,6 @@ def post(source: WebhookSource, token: str, fixed_validator: None) -> Post:
 
 @pytest.fixture
 def move_clock() -> Iterator[Callable[[float], None]]:
-    """Move the clock so many seconds ahead of now."""
-    with time_machine.travel(timezone.now(), tick=False) as traveller:
+    """Stop the clock at a whole second, and move it so many seconds ahead."""
+    with time_machine.travel(timezone.now().replace(microsecond=0), tick=False) as traveller:
         yield lambda seconds: traveller.shift(dt.timedelta(seconds=seconds))

@@ -62,6 +62,11 @@ def test_what_is_no_finite_number_is_refused_by_name(name: str, value: Any) -> N
     assert set(refusal(alert_body(**{name: value}))) == {name}
 
 
+@pytest.mark.parametrize("value", [float("nan"), "NaN"])
+def test_nan_is_called_what_it_is(value: Any) -> None:
+    assert refusal(alert_body(sl=value))["sl"][0].startswith("Must be a finite number, not NaN.")
+
+
 @pytest.mark.parametrize("name", ["price", "sl", "tp"])
 @pytest.mark.parametrize("value", [0, -1, "0.000000001", "1e12", "999999999999.999999999", "1e999", "9" * 5000])
 def test_price_outside_of_its_column_is_refused_by_name(name: str, value: Any) -> None:
