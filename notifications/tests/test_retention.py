@@ -96,6 +96,8 @@ def test_what_no_badge_counts_any_more_goes_though_nobody_read_it(
     assert retention.delete_old().notifications == 1
 
 
+@pytest.mark.services
+@pytest.mark.django_db(transaction=True)  # foreign keys are checked when a transaction commits
 def test_a_chain_of_superseded_ones_goes_though_a_batch_ends_within_it(alice: User, make_signal: MakeSignal) -> None:
     signal = make_signal()
     latest = store_notification(alice, signal, days_old=31, revision=3, read=True)
