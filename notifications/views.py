@@ -62,6 +62,7 @@ def insight(request: ApiRequest, signal_id: int) -> HttpResponse:
         {
             "signal": signal,
             "validation": validation,
+            "prices": prices(signal),
             "breakdown": sub_scores(validation.breakdown) if validation else [],
             "notification": notification,
             "why_not": "" if notification else why_not_notified(request.user, signal),
@@ -89,13 +90,20 @@ def mark_all_read(request: ApiRequest) -> HttpResponse:
     return _redirect_back(request)
 
 
+def prices(signal: Signal) -> dict[str, str]:
+    """Stop, target and, when there is one, entry, all with the same number of decimals: so they can be compared."""
+    given = {"sl": signal.sl, "tp": signal.tp} | ({} if signal.price is None else {"price": signal.price})
+    places = max(len(f"{price.normalize():f}".partition(".")[2]) for price in given.values())
+    return {name: f"{price:.{places}f}" for name, price in given.items()}
+
+
 def sub_scores(breakdown: dict[str, Any]) -> list[dict[str, Any]]:
     """The validator's named sub-scores, the weightiest first; one without data has the score None.
 
     A validator may also give plain numbers; those have no weight and no explanation.
     """
     scores = [
-        {"name": name, "score": None, "weight": None, "explanation": ""}
+        {"name": name.replace("_", " "), "score": None, "weight": None, "explanation": ""}
         | (given if isinstance(given, dict) else {"score": given})
         for name, given in breakdown.items()
     ]

@@ -19,7 +19,7 @@ OWN = [
     path
     for kind in ("*.css", "*.js")
     for path in (settings.BASE_DIR / "static").rglob(kind)
-    if VENDOR not in path.parents
+    if VENDOR not in path.parents and path.parent.name != "tests"
 ]
 
 

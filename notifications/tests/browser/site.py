@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.conf import settings
-
+ROOT = Path(__file__).resolve().parents[3]
 STARTS_WITHIN_S = 60
 DATABASE = "site.sqlite3"
 PASSWORD = "a-long-password-of-the-cast"
@@ -74,7 +73,7 @@ class Site:
         ]
         with (self.folder / "console.log").open("a") as log:
             self._server = subprocess.Popen(
-                command, cwd=settings.BASE_DIR, env=self._environment(), stdout=log, stderr=subprocess.STDOUT
+                command, cwd=ROOT, env=self._environment(), stdout=log, stderr=subprocess.STDOUT
             )
         deadline = time.monotonic() + STARTS_WITHIN_S
         while not listens(self.port):
@@ -106,6 +105,12 @@ class Site:
             stdin="".join(f"{self._alert(symbol)}\n" for symbol in symbols),
         )
 
+    def replay(self, first: str, last: str) -> None:
+        """Post the setups of these days of real market data to the webhook; days as YYYY-MM-DD."""
+        days = ["--from", first, "--to", last, "--position", str(self.folder / "replay.json")]
+        token = self.webhook_path.strip("/").rpartition("/")[2]
+        self._manage("replay_market", *days, "--per-minute=0", "--url", self.url, ZENITHEDGE_WEBHOOK_TOKEN=token)
+
     def _alert(self, symbol: str, **fields: Any) -> str:
         alert = {
             "symbol": symbol,
@@ -120,9 +125,9 @@ class Site:
         }
         return json.dumps(alert | fields)
 
-    def _manage(self, *arguments: str, stdin: str | None = None) -> str:
-        environment = self._environment() | {"NOTIFICATIONS_WORKER": "false", "CAST_PASSWORD": PASSWORD}
-        command = [sys.executable, str(settings.BASE_DIR / "manage.py"), *arguments]
+    def _manage(self, *arguments: str, stdin: str | None = None, **variables: str) -> str:
+        environment = self._environment() | {"NOTIFICATIONS_WORKER": "false", "CAST_PASSWORD": PASSWORD} | variables
+        command = [sys.executable, str(ROOT / "manage.py"), *arguments]
         done = subprocess.run(command, env=environment, input=stdin, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout

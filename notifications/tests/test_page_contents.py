@@ -1,0 +1,119 @@
+"""What the pages say before any script runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+from notifications import stream
+from notifications.models import InsightNotification
+from notifications.views import prices, sub_scores
+from signals.models import Signal
+
+pytestmark = pytest.mark.django_db(transaction=True)
+MakeInsight = Callable[..., Signal]
+
+
+@pytest.fixture
+def browser(alice: User) -> Client:
+    client = Client()
+    client.force_login(alice)
+    return client
+
+
+def body(client: Client, path: str) -> str:
+    return client.get(path).content.decode()
+
+
+def state_of(html: str, notification: InsightNotification) -> list[str]:
+    return re.findall(rf'data-id="{notification.pk}"[^>]*data-state="([^"]*)"', html)
+
+
+@pytest.mark.parametrize("name", ["dashboard", "history"])
+def test_the_first_state_is_in_the_page(browser: Client, alice: User, make_insight: MakeInsight, name: str) -> None:
+    for _ in range(2):
+        make_insight(alice)
+    position = stream.position(alice.pk)
+    html = body(browser, reverse(name))
+    for attribute in (
+        f'data-user-id="{alice.pk}"',
+        'data-unread-count="2"',
+        f'data-last-seq="{position.last_seq}"',
+        f'data-epoch="{position.epoch}"',
+        f'data-stream="/stream/insights/{alice.pk}/"',
+        'aria-label="Notifications, 2 unread"',
+        f'name="up_to_seq" value="{position.last_seq}"',
+    ):
+        assert attribute in html
+
+
+@pytest.mark.parametrize(("count", "shown"), [(99, "99"), (100, "99+")])
+def test_the_badge_counts_to_99(browser: Client, monkeypatch: pytest.MonkeyPatch, count: int, shown: str) -> None:
+    monkeypatch.setattr(stream, "unread_count", lambda user_id: count)
+    html = body(browser, reverse("preferences"))
+    assert re.search(r"data-badge[^>]*>([^<]*)<", html).group(1) == shown  # type: ignore[union-attr]  # it is there
+    assert f'aria-label="Notifications, {count} unread"' in html
+
+
+def test_each_row_says_what_has_become_of_it(browser: Client, alice: User, make_insight: MakeInsight) -> None:
+    for symbol in ("EURUSD", "GBPUSD"):
+        make_insight(alice, symbol=symbol)
+    unread, read = InsightNotification.objects.for_user(alice).order_by("pk")
+    stream.mark_read(alice.pk, read.pk)
+    html = body(browser, reverse("dashboard"))
+    assert state_of(html, unread) == ["unread"]
+    assert state_of(html, read) == ["read"]
+
+
+def test_what_a_source_writes_stays_text(browser: Client, alice: User, make_insight: MakeInsight) -> None:
+    signal = make_insight(
+        alice, strategy="<b>bold</b>", context_summary="<script>alert(1)</script>", news_headline="<img src=x>"
+    )
+    for path in (reverse("dashboard"), reverse("history"), reverse("insight", args=[signal.pk])):
+        html = body(browser, path)
+        assert "&lt;script&gt;alert(1)" in html
+        assert not re.search(r"<script>|<b>bold|<img src=x", html)
+
+
+@pytest.mark.parametrize("name", ["dashboard", "history", "preferences", "connect", "login", "password_change"])
+def test_no_page_holds_a_script_or_a_style_of_its_own(browser: Client, name: str) -> None:
+    html = body(browser, reverse(name))
+    assert not re.search(r"<style|\sstyle=|\son[a-z]+=|javascript:", html)
+    assert all("src=" in tag for tag in re.findall(r"<script[^>]*>", html))
+
+
+def test_an_empty_list_says_what_to_do(browser: Client) -> None:
+    assert reverse("connect") in body(browser, reverse("dashboard")).split("<main", 1)[1]
+
+
+def test_confidence_is_rounded_down(browser: Client, alice: User, make_insight: MakeInsight) -> None:
+    signal = make_insight(alice, truth_index=Decimal("79.60"))
+    for path in (reverse("dashboard"), reverse("insight", args=[signal.pk])):
+        html = body(browser, path)
+        assert "79%" in html
+        assert "80%" not in html
+
+
+def test_an_unknown_address_is_answered_in_the_same_look(browser: Client) -> None:
+    response = browser.get("/nowhere/")
+    assert response.status_code == 404
+    assert "There is nothing here" in response.content.decode()
+    assert "data-bell-button" in response.content.decode()
+
+
+def test_prices_have_the_same_decimals(make_signal: Callable[..., Signal]) -> None:
+    signal = make_signal(price=Decimal("191.2"), sl=Decimal(190), tp=Decimal("193.455"))
+    assert prices(signal) == {"sl": "190.000", "tp": "193.455", "price": "191.200"}
+    assert prices(make_signal(price=None, sl=Decimal(19000), tp=Decimal(19500))) == {"sl": "19000", "tp": "19500"}
+
+
+def test_sub_scores_come_by_weight_and_without_underscores() -> None:
+    scores = sub_scores({"session": 70, "trend_agreement": {"score": 90, "weight": 0.5, "explanation": "Up."}})
+    assert [score["name"] for score in scores] == ["trend agreement", "session"]
+    assert scores[1]["weight"] is None
