@@ -13,6 +13,7 @@ from notifications import payloads, realtime, stream
 from notifications.delivery import websocket
 from notifications.dispatching import advance, supersede_earlier
 from notifications.models import InsightNotification, InsightNotificationQuerySet
+from notifications.preferences import Rules
 from signals.models import Signal
 
 logger = logging.getLogger(__name__)
@@ -25,6 +26,15 @@ def release_held(now: dt.datetime | None = None) -> int:
     now = now or timezone.now()
     due = InsightNotification.objects.held().filter(held_until__lte=now)
     return sum(_release_of_user(user_id, now) for user_id in _users_of(due))
+
+
+def reconsider_held(user_id: int, rules: Rules) -> None:
+    """The user's quiet hours may have changed: what is held comes out when the new ones end, at once when it is not
+    quiet any more."""
+    now = timezone.now()
+    quiet = rules.quiet_hours_enabled and rules.quiet_hours.cover(now)
+    held_until = rules.quiet_hours.release_after(now) if quiet else now
+    InsightNotification.objects.held().filter(user_id=user_id).update(held_until=held_until)
 
 
 def expire_old(now: dt.datetime | None = None) -> int:

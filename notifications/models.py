@@ -241,7 +241,12 @@ class NotificationPreference(models.Model):
         return f"Preferences of user {self.user_id}"
 
     def save(self, *args: Any, changed_by: User | None = None, **kwargs: Any) -> None:
-        """Save in canonical form and keep a version when anything changed; `changed_by` None means the owner."""
+        """Save in canonical form and keep a version when anything changed; `changed_by` None means the owner.
+
+        Values may come as text, as from a shell ("22:00"); ValidationError for one that can't be read.
+        """
+        for field in self._meta.concrete_fields:
+            setattr(self, field.attname, field.to_python(getattr(self, field.attname)))
         self.symbols_filter = preferences.canonical_symbols(self.symbols_filter)
         self.strategies_filter = preferences.canonical_strategies(self.strategies_filter)
         with transaction.atomic():

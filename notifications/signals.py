@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models.signals import post_delete, post_save, pre_save
 from django.dispatch import receiver
 
-from notifications import dispatching, realtime, worker
+from notifications import dispatching, lifecycle, realtime, worker
 from notifications.models import DispatchState, Inbox, InsightDispatch, NotificationPreference
 from signals.models import TradeValidation
 
@@ -54,6 +54,14 @@ def welcome_account(sender: type[User], instance: User, created: bool, raw: bool
     if created and not raw:
         NotificationPreference.objects.get_or_create(user=instance)
         Inbox.objects.get_or_create(user=instance)
+
+
+@receiver(post_save, sender=NotificationPreference, dispatch_uid="notifications.reconsider_held")
+def reconsider_held(
+    sender: type[NotificationPreference], instance: NotificationPreference, created: bool, raw: bool, **kwargs: Any
+) -> None:
+    if not created and not raw:
+        lifecycle.reconsider_held(instance.user_id, instance.rules())
 
 
 @receiver(post_save, sender=settings.AUTH_USER_MODEL, dispatch_uid="notifications.recheck_changed_account")

@@ -50,6 +50,27 @@ class TestHolding:
 
         assert hints == []
 
+    @pytest.mark.parametrize(
+        ("changes", "held_until"),
+        [
+            ({"quiet_hours_enabled": False}, NIGHT),
+            ({"quiet_end_time": "23:00"}, NIGHT),
+            ({"quiet_end_time": "08:30"}, MORNING + dt.timedelta(minutes=90)),
+            ({"quiet_start_time": "23:00", "quiet_end_time": "23:00"}, NIGHT + dt.timedelta(hours=23, minutes=30)),
+        ],
+    )
+    def test_follows_a_change_of_the_quiet_hours(
+        self, held_insight: Signal, alice: User, changes: dict[str, Any], held_until: dt.datetime
+    ) -> None:
+        preference = NotificationPreference.objects.get(user=alice)
+        for name, value in changes.items():
+            setattr(preference, name, value)
+
+        with time_machine.travel(NIGHT, tick=False):
+            preference.save()
+
+        assert InsightNotification.objects.get().held_until == held_until
+
 
 class TestReleasing:
     def test_waits_for_the_end_of_the_quiet_hours(self, held_insight: Signal) -> None:
