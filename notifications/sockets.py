@@ -7,6 +7,7 @@ whose sign-in no longer holds, and keeps sockets in their groups. One registry a
 from __future__ import annotations
 
 import asyncio
+import atexit
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Iterable
@@ -81,6 +82,20 @@ def leave(socket: Socket) -> None:
 def current() -> Registry | None:
     """The registry of the running loop, while it has sockets."""
     return _registries.get(asyncio.get_running_loop())
+
+
+@atexit.register
+def end_left_over_tasks() -> None:
+    """Let go of sockets that a stopped server left behind, as `asyncio.run` does and daphne does not.
+
+    Torn down with the interpreter instead, pending tasks crash Python before 3.11.8 (python/cpython#113566).
+    """
+    for loop in list(_registries):
+        if not loop.is_running() and not loop.is_closed():
+            tasks = asyncio.all_tasks(loop)
+            for task in tasks:
+                task.cancel()
+            loop.run_until_complete(asyncio.wait(tasks, timeout=1.0))
 
 
 class Registry:

@@ -297,6 +297,21 @@ async def test_the_tick_ends_with_the_last_socket(alice: User, open_tab: OpenTab
     assert asyncio.all_tasks() == before
 
 
+def test_what_a_stopped_server_leaves_behind_is_ended(alice: User) -> None:
+    cookie = tabs.cookie_of(tabs.sign_in(alice))
+    loop = asyncio.new_event_loop()
+    tab = tabs.Tab(tabs.knock(tabs.stream_path(alice), cookie=cookie))
+    assert loop.run_until_complete(tab.communicator.connect(tabs.PATIENCE_S)) == (True, None)
+    left_over = asyncio.all_tasks(loop)
+    assert left_over
+
+    sockets.end_left_over_tasks()
+    assert all(task.cancelled() for task in left_over)
+    assert asyncio.all_tasks(loop) == set()
+    assert loop not in sockets._registries
+    loop.close()
+
+
 async def test_an_insight_sent_again_is_shown_again(alice: User, open_tab: OpenTab, new_insight: NewInsight) -> None:
     tab = await open_tab(alice)
     notification = await new_insight(alice)
