@@ -4,7 +4,7 @@ const AGES_EVERY_MS = 30_000;
 
 /** The parts of the store that the server already rendered: enough to follow what becomes of each row. */
 export function renderedItems(root = document) {
-  return [...root.querySelectorAll("[data-list] [data-notification]")].map(({ dataset }) => ({
+  return [...root.querySelectorAll("main [data-notification]")].map(({ dataset }) => ({
     id: Number(dataset.id),
     seq: Number(dataset.seq),
     read: dataset.state === "read",
@@ -34,16 +34,15 @@ export class Page {
   #changed(root, { ids, count }) {
     for (const place of root.querySelectorAll("[data-unread-count-text]")) place.textContent = count;
     for (const button of root.querySelectorAll("form[data-mark-all-form] button")) button.disabled = count === 0;
-    if (!this.#list) return;
-    for (const id of [...ids].sort((a, b) => a - b)) this.#show(this.#store.item(id));
+    for (const id of [...ids].sort((a, b) => a - b)) this.#show(root, this.#store.item(id));
   }
 
-  #show(notification) {
+  #show(root, notification) {
     if (!notification) return;
-    const row = this.#list.querySelector(`[data-notification][data-id="${notification.id}"]`);
-    if (!notification.title && row) showState(row, stateOf(notification));
-    else if (row) fill(row, notification);
-    else if (notification.title) this.#insert(notification);
+    const shown = root.querySelector(`main [data-notification][data-id="${notification.id}"]`);
+    if (shown && (!notification.title || shown.matches("[data-insight]"))) showState(shown, stateOf(notification));
+    else if (shown) fill(shown, notification);
+    else if (notification.title && this.#list) this.#insert(notification);
   }
 
   /** Only what is newer than the newest: older ones belong to the pages behind. */

@@ -16,6 +16,7 @@ export class Reads extends EventTarget {
   }
 
   one(id) {
+    if (this.#store.item(id)?.read) return Promise.resolve();
     return this.#do(() => this.#api.markRead(id), { ids: [id] });
   }
 

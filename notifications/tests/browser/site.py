@@ -95,15 +95,10 @@ class Site:
             signal_id: int = json.load(response)["signal_id"]
             return signal_id
 
-    def make_insights(self, *symbols: str) -> None:
+    def make_insights(self, *symbols: str, **fields: Any) -> None:
         """Make insights in another process: the way in when no server runs."""
-        self._manage(
-            "shell",
-            "--verbosity=0",
-            "--command",
-            RECEIVE_ALERTS,
-            stdin="".join(f"{self._alert(symbol)}\n" for symbol in symbols),
-        )
+        alerts = "".join(f"{self._alert(symbol, **fields)}\n" for symbol in symbols)
+        self._manage("shell", "--verbosity=0", "--command", RECEIVE_ALERTS, stdin=alerts)
 
     def replay(self, first: str, last: str) -> None:
         """Post the setups of these days of real market data to the webhook; days as YYYY-MM-DD."""
