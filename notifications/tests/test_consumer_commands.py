@@ -254,7 +254,8 @@ async def lives(tab: Tab, alice: User, new_insight: NewInsight) -> bool:
     """Whether the socket still answers and still brings notifications."""
     await tab.settled()
     await new_insight(alice)
-    return (await tab.frame())["type"] == "new_notification"
+    frame = await tab.frame()
+    return bool(frame["type"] == "new_notification")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.db import OperationalError
 from django.test import Client
@@ -142,7 +143,7 @@ async def test_a_session_made_with_a_retired_secret_key_still_holds(
 def signed_anew() -> str:
     """The one session's content; its store may have been signed with a key of any age."""
     [session] = Session.objects.all()
-    return session.get_session_store_class()().encode(session.get_decoded())
+    return SessionStore().encode(session.get_decoded())
 
 
 async def test_a_database_fault_keeps_sockets_and_tick_alive(

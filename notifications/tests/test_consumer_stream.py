@@ -40,14 +40,15 @@ def fresh_frame(notification: InsightNotification) -> Frame:
 def store_many(user: User, signal: Signal, count: int) -> None:
     """That many notifications, each with the next position."""
     template = store_notification(user, signal, revision=1)
+    first = Inbox.objects.get(user=user).last_seq
     fields = {
         name: getattr(template, name)
         for name in ("user", "signal", "title", "snippet", "confidence", "priority", "expires_at")
     }
     InsightNotification.objects.bulk_create(
-        InsightNotification(**fields, seq=template.seq + more, revision=1 + more) for more in range(1, count)
+        InsightNotification(**fields, seq=first + more, revision=1 + more) for more in range(1, count)
     )
-    Inbox.objects.filter(user=user).update(last_seq=template.seq + count - 1)
+    Inbox.objects.filter(user=user).update(last_seq=first + count - 1)
 
 
 def ids(frame: dict[str, Any]) -> list[int]:

@@ -62,7 +62,7 @@ def test_every_frame_about_a_change_tells_position_and_unread_count(every_frame:
 
 
 def test_a_notification_without_a_position_is_never_sent(every_frame: list[Any]) -> None:
-    held = {**every_frame[0]["notification"], "seq": None}
+    held: Any = every_frame[0]["notification"] | {"seq": None}
     with pytest.raises(ValueError, match="no position"):
         frames.changed_notification(held, unread_count=0)
 
