@@ -277,13 +277,12 @@ async def test_old_members_are_put_back_into_their_group(
     for name in list(realtime._layer().groups):
         del realtime._layer().groups[name]
     await registry().rejoin()
-    await new_insight(alice)
-    await tab.settled()
+    assert not realtime._layer().groups
 
     monkeypatch.setattr(sockets, "REJOIN_S", 0.0)
     await registry().rejoin()
-    await new_insight(alice, symbol="GBPUSD")
-    assert (await tab.frame())["seq"] == 2
+    await new_insight(alice)
+    assert (await tab.frame())["seq"] == 1
 
 
 async def test_the_tick_ends_with_the_last_socket(alice: User, open_tab: OpenTab) -> None:
