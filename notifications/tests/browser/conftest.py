@@ -63,8 +63,11 @@ class Trader:
         self.faults.append(f"{message.type}: {message.text} ({message.page.url if message.page else 'no page'})")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Not for the session: while Playwright runs, its event loop runs in the main thread, where other tests make calls
+    that no running loop allows.
+    """
     with sync_playwright() as playwright:
         browser = launch(playwright)
         yield browser
