@@ -122,7 +122,8 @@ def _check_database() -> list[CheckMessage]:
         return []
     return [
         Warning(
-            "REDIS_URL is set and DATABASE_URL is not: several processes would share one SQLite file, one writer at a time.",
+            "REDIS_URL is set and DATABASE_URL is not: several processes would share one SQLite file, which takes one "
+            "writer at a time.",
             hint="Set DATABASE_URL to a PostgreSQL database.",
             id="notifications.W004",
         )
