@@ -85,11 +85,11 @@ export class InsightSocket extends EventTarget {
     const refused = !this.#greeted;
     this.#clear();
     this.#socket = null;
-    if (code === SIGNED_OUT) return this.#enter("signed-out");
     this.#attempt = code === TOO_MANY_MESSAGES ? 10 : this.#attempt + 1;
     this.#enter(navigator.onLine ? "reconnecting" : "offline");
-    // A refused handshake looks like a lost network from here: only the API can tell that nobody is signed in.
-    if (refused && (await this.#signedOut())) return this.#enter("signed-out");
+    // A refused handshake looks like a lost network from here, and a new password in another tab ends this socket though
+    // the browser is signed in anew: only the API can tell.
+    if ((refused || code === SIGNED_OUT) && (await this.#signedOut())) return this.#enter("signed-out");
     if (!this.#socket) this.#startTimer("reconnect", backoffMs(this.#attempt), () => this.#open());
   }
 

@@ -142,8 +142,8 @@ describe("signed out", () => {
     throw Object.assign(new Error("Sign in first."), { status: 401 });
   };
 
-  test("said by the server, it stops for good", async () => {
-    const { socket, wire } = connect();
+  test("said by the server and confirmed by the API, it stops for good", async () => {
+    const { socket, wire } = connect({ answer: refusal });
     wire.greet(established(0));
     wire.end(4401);
     await settle();
@@ -151,6 +151,16 @@ describe("signed out", () => {
     mock.timers.tick(60_000);
     assert.equal(socket.state, "signed-out");
     assert.equal(opened.length, 1);
+  });
+
+  test("said by the server to a browser that is signed in anew, it connects again", async () => {
+    const { socket, wire } = connect();
+    wire.greet(established(0));
+    wire.end(4401);
+    await settle();
+    mock.timers.tick(1000);
+    assert.equal(socket.state, "reconnecting");
+    assert.equal(opened.length, 2);
   });
 
   test("a refused handshake asks the API once, and stops when that says so", async () => {
