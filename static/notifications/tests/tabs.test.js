@@ -25,7 +25,7 @@ const settled = async (promise, ms = 1000) => {
 
 for (const [name, options] of [
   ["with Web Locks", () => ({ storage: new SharedStorage(), locks: new Locks() })],
-  ["without Web Locks", () => ({ storage: new SharedStorage(), locks: undefined })],
+  ["without Web Locks", () => ({ storage: new SharedStorage(), locks: null })],
 ]) {
   describe(name, () => {
     let shared;
@@ -95,7 +95,7 @@ describe("where the tabs see each other's writes late, without Web Locks", () =>
     const shared = new SharedStorage();
     return Array.from(
       { length: count },
-      () => new Tabs("7", { storage: new LaggingStorage(shared), locks: undefined }),
+      () => new Tabs("7", { storage: new LaggingStorage(shared), locks: null }),
     );
   };
 
@@ -115,6 +115,6 @@ describe("where storage refuses", () => {
     t.mock.method(console, "warn", () => {});
     const tab = new Tabs("7", { storage: new RefusingStorage(), locks: new Locks() });
     assert.deepEqual(await tab.claim(["e1:1"]), ["e1:1"]);
-    assert.deepEqual(await new Tabs("7", { storage: null, locks: undefined }).claim(["e1:1"]), ["e1:1"]);
+    assert.deepEqual(await new Tabs("7", { storage: null, locks: null }).claim(["e1:1"]), ["e1:1"]);
   });
 });
