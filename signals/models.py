@@ -113,7 +113,7 @@ class Signal(models.Model):
     )
     dedupe_key = models.CharField(
         max_length=64,
-        null=True,  # noqa: DJ001 - a unique column needs NULL for "none"
+        null=True,
         blank=True,
         unique=True,
         editable=False,
@@ -182,7 +182,8 @@ class Signal(models.Model):
     @property
     def expires_at(self) -> dt.datetime:
         """When the insight has lost its meaning: so many bars of its timeframe after it was received."""
-        return self.received_at + settings.NOTIFICATIONS_LIFE_BARS * Timeframe(self.timeframe).duration
+        bars: int = settings.NOTIFICATIONS_LIFE_BARS
+        return self.received_at + bars * Timeframe(self.timeframe).duration
 
 
 class ValidationStatus(models.TextChoices):

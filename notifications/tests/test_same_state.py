@@ -7,7 +7,7 @@ import random
 import shutil
 import subprocess
 import sysconfig
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -258,7 +258,7 @@ class TwoTabs(RuleBasedStateMachine):
 
 def is_answer(frames_: list[Frame]) -> bool:
     """The answer to a sync, which stays in one piece; a hint is one frame."""
-    return frames_[0]["type"] == "missed_notifications"
+    return bool(frames_[0]["type"] == "missed_notifications")
 
 
 def without_noise(state: Frame) -> Frame:
@@ -287,7 +287,7 @@ def two_tabs(hints: list[tuple[int, Frame]], monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.django_db(transaction=True)
-def test_state_after_events_is_the_fresh_state(two_tabs: Callable[[], TwoTabs]) -> None:
+def test_state_after_events_is_the_fresh_state(two_tabs: type[TwoTabs]) -> None:
     run_state_machine_as_test(
         two_tabs,
         settings=settings(
