@@ -4,10 +4,12 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from scripts import node, with_services
 
+ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -33,6 +35,19 @@ def node_js() -> str:
     return str(path)
 
 
+def node_packages() -> str:
+    """The folder of the packages that package-lock.json names; npm installs them when they are missing or others."""
+    folder = ROOT / "node_modules"
+    if not _is_current(folder / ".made", (ROOT / name for name in ("package.json", "package-lock.json", ".npmrc"))):
+        _say("npm packages", "missing or outdated, installing them ...")
+        command = [sys.executable, "-m", "scripts.node", "npm", "ci", "--no-progress", "--loglevel=error"]
+        if subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL).returncode:
+            raise MissingError("The packages in package-lock.json cannot be had from npm: axe-core needs them")
+        (folder / ".made").touch()
+    _say("npm packages", str(folder))
+    return str(folder)
+
+
 def services() -> str:
     """PostgreSQL and Redis, as scripts.with_services finds them."""
     try:
@@ -42,6 +57,10 @@ def services() -> str:
     _say("PostgreSQL", str(programs))
     _say("Redis", redis_server)
     return f"{programs}, {redis_server}"
+
+
+def _is_current(stamp: Path, sources: Iterable[Path]) -> bool:
+    return stamp.exists() and all(source.stat().st_mtime <= stamp.stat().st_mtime for source in sources)
 
 
 def _given() -> str | None:

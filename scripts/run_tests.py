@@ -33,16 +33,18 @@ def main() -> int:
     print("What the tests need:", flush=True)
     chromium = _have(needs.chromium)
     services = _have(needs.services)
-    node = None if everything_on_services else _have(needs.node_js)
-    complete = bool(chromium and services and (node or everything_on_services))
+    node = _have(needs.node_js)
+    packages = _have(needs.node_packages)
+    complete = bool(chromium and services and node and packages)
     if not complete and os.environ.get("CI", "").lower() in {"1", "true"}:
         print("Something is missing, and CI is set: nothing was run.")
         return 1
-    phases = _on_services(chromium, services) if everything_on_services else _usual(chromium, services, node)
+    left_out = [mark for mark, have in (("browser", chromium), ("axe", packages)) if not have]
+    phases = _on_services(services, left_out) if everything_on_services else _usual(services, node, left_out)
     return _run(phases, _environment(chromium))
 
 
-def _usual(chromium: str | None, services: str | None, node: str | None) -> list[Phase]:
+def _usual(services: str | None, node: str | None, left_out: list[str]) -> list[Phase]:
     phases = []
     if node:
         files = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob(FRONT_END_TESTS))
@@ -51,21 +53,21 @@ def _usual(chromium: str | None, services: str | None, node: str | None) -> list
         phases.append(
             Phase(
                 "Tests marked 'services', on PostgreSQL and Redis",
-                (*ON_SERVICES, *PYTEST, *_select(chromium, "services")),
+                (*ON_SERVICES, *PYTEST, *_select(left_out, "services")),
             )
         )
-    return [*phases, Phase("All tests, on SQLite and in memory", (*PYTEST, *_select(chromium)))]
+    return [*phases, Phase("All tests, on SQLite and in memory", (*PYTEST, *_select(left_out)))]
 
 
-def _on_services(chromium: str | None, services: str | None) -> list[Phase]:
+def _on_services(services: str | None, left_out: list[str]) -> list[Phase]:
     if not services:
         return []
-    return [Phase("All tests, on PostgreSQL and Redis", (*ON_SERVICES, *PYTEST, *_select(chromium)))]
+    return [Phase("All tests, on PostgreSQL and Redis", (*ON_SERVICES, *PYTEST, *_select(left_out)))]
 
 
-def _select(chromium: str | None, mark: str = "") -> tuple[str, ...]:
+def _select(left_out: list[str], mark: str = "") -> tuple[str, ...]:
     marks = [mark] if mark else []
-    marks += [] if chromium else ["not browser"]
+    marks += [f"not {name}" for name in left_out]
     return ("-m", " and ".join(marks)) if marks else ()
 
 

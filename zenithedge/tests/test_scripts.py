@@ -1,9 +1,11 @@
 """What `make test` does around the tests."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -47,6 +49,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     monkeypatch.setattr("scripts.run_tests.subprocess.run", run)
     monkeypatch.setattr(sys, "argv", ["run_tests"])
     monkeypatch.setattr(needs, "chromium", lambda: "/usr/bin/chromium")
+    monkeypatch.setattr(needs, "node_packages", lambda: "node_modules")
     monkeypatch.delenv("CI", raising=False)
     return commands
 
@@ -97,6 +100,64 @@ def test_without_chromium_the_other_tests_run_and_it_is_said(
 
     assert ran[-1][-2:] == ["-m", "not browser"]
     assert "MISSING: Chromium cannot be had" in capsys.readouterr().out
+
+
+def test_without_npms_packages_the_accessibility_checks_are_left_out_and_it_is_said(
+    ran: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse() -> str:
+        raise needs.MissingError("The packages cannot be had")
+
+    monkeypatch.setattr(needs, "node_packages", refuse)
+
+    assert run_tests.main() == 0
+
+    assert ran[-1][-2:] == ["-m", "not axe"]
+    assert "MISSING: The packages cannot be had" in capsys.readouterr().out
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the files that say which packages are wanted, and no node_modules."""
+    monkeypatch.setattr(needs, "ROOT", tmp_path)
+    for name in ("package.json", "package-lock.json", ".npmrc"):
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def npm_that(monkeypatch: pytest.MonkeyPatch, *, returns: int, makes: Path) -> list[list[str]]:
+    commands: list[list[str]] = []
+
+    def run(command: list[str], **_options: object) -> subprocess.CompletedProcess[bytes]:
+        commands.append(command)
+        makes.mkdir(exist_ok=True)
+        return subprocess.CompletedProcess(command, returns)
+
+    monkeypatch.setattr("scripts.needs.subprocess.run", run)
+    return commands
+
+
+def test_npm_installs_the_packages_once_and_again_after_their_list_has_changed(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands = npm_that(monkeypatch, returns=0, makes=checkout / "node_modules")
+
+    assert needs.node_packages() == needs.node_packages() == str(checkout / "node_modules")
+    assert [command[-4:-2] for command in commands] == [["npm", "ci"]]
+
+    stamp = (checkout / "node_modules" / ".made").stat()
+    os.utime(checkout / "package-lock.json", (stamp.st_atime + 5, stamp.st_mtime + 5))
+    needs.node_packages()
+    assert len(commands) == 2
+
+
+def test_packages_that_npm_cannot_get_count_as_missing(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands = npm_that(monkeypatch, returns=1, makes=checkout / "node_modules")
+
+    for _attempt in range(2):
+        with pytest.raises(needs.MissingError, match="npm"):
+            needs.node_packages()
+    assert len(commands) == 2
 
 
 @pytest.mark.usefixtures("no_chromium")
