@@ -16,7 +16,9 @@ startMenus();
 followVisibility();
 refreshAges();
 const region = document.querySelector("[data-app]");
-if (region) startLive(region);
+
+/** What a page's own module goes on with, `import { live } from "./main.js"`; null when nobody is signed in. */
+export const live = region ? startLive(region) : null;
 
 /** For a signed-in user: everything goes on from the state that the server rendered. */
 function startLive(region) {
@@ -38,6 +40,7 @@ function startLive(region) {
   new Bell({ store, api, reads });
   new Page({ store, reads });
   socket.start();
+  return { api, reads, region, store };
 }
 
 function socketAddress(path) {
