@@ -64,7 +64,17 @@ def mark_read(request: ApiRequest, notification_id: int) -> HttpResponse:
 def mark_all_read(request: ApiRequest) -> HttpResponse:
     """Up to a position that the client has seen, so that what arrives meanwhile stays unread; else all of it."""
     body = read_json_object(request, {"up_to_seq"}, empty_allowed=True)
-    result = stream.mark_all_read(request.user.pk, _up_to_seq(body))
+    result = stream.mark_all_read(request.user.pk, _position(body, "up_to_seq") if body else None)
+    return JsonResponse({"success": True, **asdict(result)})
+
+
+@json_api("POST")
+def undo_mark_all_read(request: ApiRequest) -> HttpResponse:
+    """By the `seq` that marking answered. Too late or a second time, nothing changes and the count is 0."""
+    body = read_json_object(request, {"seq"})
+    if "seq" not in body:
+        raise ApiError(400, "invalid_fields", "The body lacks a field.", {"seq": ["This field is required."]})
+    result = stream.undo_mark_all_read(request.user.pk, _position(body, "seq"))
     return JsonResponse({"success": True, **asdict(result)})
 
 
@@ -174,13 +184,13 @@ READERS: dict[str, Callable[[str], Any]] = {
 # --- Bits and pieces ------------------------------------------------------------------------------------------------
 
 
-def _up_to_seq(body: dict[str, Any]) -> int | None:
-    up_to_seq = body.get("up_to_seq")
+def _position(body: dict[str, Any], field: str) -> int:
+    position = body[field]
     # `type(...) is`: true is an int to Python, not a position
-    if "up_to_seq" in body and not (type(up_to_seq) is int and 0 <= up_to_seq <= MAX_BIGINT):
-        wrong = {"up_to_seq": ["Give a position: a whole number from 0."]}
-        raise ApiError(400, "invalid_fields", "The body has fields that cannot be used.", wrong)
-    return up_to_seq
+    if type(position) is int and 0 <= position <= MAX_BIGINT:
+        return position
+    wrong = {field: ["Give a position: a whole number from 0."]}
+    raise ApiError(400, "invalid_fields", "The body has fields that cannot be used.", wrong)
 
 
 def _invalid_query(fields: FieldErrors) -> ApiError:

@@ -72,6 +72,7 @@ def mark_all_read_response(result: ReadAllResult) -> dict[str, Any]:
         "count": result.count,
         "up_to_seq": result.up_to_seq,
         "unread_count": result.unread_count,
+        "seq": result.seq,
     }
 
 

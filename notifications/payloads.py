@@ -51,6 +51,7 @@ class Frame(TypedDict, total=False):
     notification: NotificationPayload
     ids: list[int]
     up_to_seq: int
+    read_at_seq: int
     held: int
     live: int
     expired: int
@@ -114,6 +115,11 @@ def read_frame(*, seq: int, unread_count: int, ids: list[int]) -> Frame:
 
 def all_read_frame(*, seq: int, unread_count: int, up_to_seq: int) -> Frame:
     return {"type": "notification_read", "seq": seq, "unread_count": unread_count, "up_to_seq": up_to_seq}
+
+
+def unread_frame(*, seq: int, unread_count: int, read_at_seq: int) -> Frame:
+    """What the change at position `read_at_seq` marked read is unread again, save what has changed since."""
+    return {"type": "notification_unread", "seq": seq, "unread_count": unread_count, "read_at_seq": read_at_seq}
 
 
 def brief_frame(*, seq: int, unread_count: int, held: int, live: int, expired: int, reversed_: int) -> Frame:

@@ -24,6 +24,9 @@ from notifications.preferences import Channel
 # A client that missed more than this reads the list over HTTP instead.
 MAX_CATCH_UP_ROWS = 300
 
+# The page offers it for ten seconds; the rest is for a slow network.
+UNDO_WITHIN = dt.timedelta(seconds=30)
+
 
 @dataclass(frozen=True, slots=True)
 class Position:
@@ -54,8 +57,19 @@ class ReadResult:
 
 @dataclass(frozen=True, slots=True)
 class ReadAllResult:
+    """`seq` is the position of the change, by which it can be undone; None when nothing was unread."""
+
     count: int
     up_to_seq: int
+    unread_count: int
+    seq: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class UndoResult:
+    """How many are unread again; 0 when it came too late, or a second time."""
+
+    count: int
     unread_count: int
 
 
@@ -159,7 +173,24 @@ def mark_all_read(user_id: int, up_to_seq: int | None = None) -> ReadAllResult:
             inbox.last_seq += 1
             frame = payloads.all_read_frame(seq=inbox.last_seq, unread_count=unread, up_to_seq=limit)
             realtime.publish_after_commit([(user_id, frame)])
-    return ReadAllResult(count, limit, unread)
+    return ReadAllResult(count, limit, unread, inbox.last_seq if count else None)
+
+
+def undo_mark_all_read(user_id: int, seq: int) -> UndoResult:
+    """Make unread what the change at position `seq` marked read and nothing has touched since: one change.
+
+    Within UNDO_WITHIN of the reading; twice is once. What expired or was replaced meanwhile stays as it is.
+    """
+    with locked_inbox(user_id) as inbox:
+        recent = InsightNotification.objects.filter(user_id=user_id, read_at__gte=timezone.now() - UNDO_WITHIN)
+        rows = recent.filter(seq=seq, expired_at__isnull=True, superseded_by__isnull=True)
+        count = rows.update(read=False, read_at=None, seq=inbox.last_seq + 1)
+        unread = unread_count(user_id)
+        if count:
+            inbox.last_seq += 1
+            frame = payloads.unread_frame(seq=inbox.last_seq, unread_count=unread, read_at_seq=seq)
+            realtime.publish_after_commit([(user_id, frame)])
+    return UndoResult(count, unread)
 
 
 def acknowledge(user_id: int, *, after: int, up_to: int, visible: bool | None) -> int:

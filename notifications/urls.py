@@ -13,6 +13,7 @@ urlpatterns = [
     path("api/unread-count/", api.unread_count, name="api_unread_count"),
     path("api/mark-read/<int:notification_id>/", api.mark_read, name="api_mark_read"),
     path("api/mark-all-read/", api.mark_all_read, name="api_mark_all_read"),
+    path("api/mark-all-read/undo/", api.undo_mark_all_read, name="api_undo_mark_all_read"),
     path("api/update-preferences/", preference_views.api_update_preferences, name="api_update_preferences"),
     path("api/<path:rest>", api.not_found, name="api_not_found"),
 ]

@@ -21,6 +21,7 @@ MakeSignal = Callable[..., Signal]
 LIST = "/notifications/api/list/"
 UNREAD_COUNT = "/notifications/api/unread-count/"
 MARK_ALL_READ = "/notifications/api/mark-all-read/"
+UNDO = "/notifications/api/mark-all-read/undo/"
 
 
 def mark_read_url(notification: InsightNotification) -> str:
@@ -264,7 +265,7 @@ class TestMarkAllRead:
 
         body = alice_client.post(MARK_ALL_READ).json()
 
-        assert body == {"success": True, "count": 2, "up_to_seq": 2, "unread_count": 0}
+        assert body == {"success": True, "count": 2, "up_to_seq": 2, "unread_count": 0, "seq": 3}
 
     def test_what_came_after_the_position_stays_unread(self, alice_client: Client, store: Store) -> None:
         seen = store()
@@ -306,3 +307,35 @@ class TestMarkAllRead:
 
         assert (response.status_code, list(response.json()["error"]["fields"])) == (400, ["up_to"])
         assert InsightNotification.objects.unread().count() == 1
+
+
+class TestUndo:
+    def test_brings_back_what_was_marked(self, alice_client: Client, store: Store) -> None:
+        store(), store(read=True), store()
+        seq = alice_client.post(MARK_ALL_READ).json()["seq"]
+
+        body = alice_client.post(UNDO, {"seq": seq}, content_type="application/json").json()
+
+        assert body == {"success": True, "count": 2, "unread_count": 2}
+
+    def test_after_marking_nothing_there_is_nothing_to_undo(self, alice_client: Client, store: Store) -> None:
+        store(read=True)
+
+        assert alice_client.post(MARK_ALL_READ).json()["seq"] is None
+
+    @pytest.mark.parametrize("wrong", ["3", 1.0, True, None, -1, 2**63, [1], {}])
+    def test_a_position_of_another_type_is_refused_by_name(
+        self, alice_client: Client, store: Store, wrong: object
+    ) -> None:
+        store()
+        alice_client.post(MARK_ALL_READ)
+
+        response = alice_client.post(UNDO, {"seq": wrong}, content_type="application/json")
+
+        assert (response.status_code, list(response.json()["error"]["fields"])) == (400, ["seq"])
+        assert InsightNotification.objects.unread().count() == 0
+
+    def test_needs_the_position(self, alice_client: Client) -> None:
+        response = alice_client.post(UNDO, {}, content_type="application/json")
+
+        assert (response.status_code, response.json()["error"]["fields"]) == (400, {"seq": ["This field is required."]})

@@ -19,6 +19,7 @@ MARK_ALL_READ = "/notifications/api/mark-all-read/"
 POSTS = (
     "/notifications/api/mark-read/1/",
     MARK_ALL_READ,
+    "/notifications/api/mark-all-read/undo/",
     "/notifications/api/update-preferences/",
 )
 NOWHERE = "/notifications/api/nowhere/"

@@ -98,6 +98,7 @@ async def test_mark_all_read_without_a_position_goes_up_to_what_this_socket_was_
         "count": 2,
         "up_to_seq": 2,
         "unread_count": 1,
+        "seq": 4,
     }
     assert (await stored(arrived_during_the_click)).unread
 

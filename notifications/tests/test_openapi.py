@@ -40,10 +40,11 @@ LIST = "/notifications/api/list/"
 UNREAD_COUNT = "/notifications/api/unread-count/"
 MARK_READ = "/notifications/api/mark-read/{notification_id}/"
 MARK_ALL_READ = "/notifications/api/mark-all-read/"
+UNDO = "/notifications/api/mark-all-read/undo/"
 UPDATE_PREFERENCES = "/notifications/api/update-preferences/"
 WEBHOOK = "/signals/webhook/{token}/"
 LIVEZ, READYZ = "/livez", "/readyz"
-API_POSTS = (MARK_READ, MARK_ALL_READ, UPDATE_PREFERENCES)
+API_POSTS = (MARK_READ, MARK_ALL_READ, UNDO, UPDATE_PREFERENCES)
 
 ALERT = DOCUMENT["paths"][WEBHOOK]["post"]["requestBody"]["content"]["application/json"]["example"]
 TOO_LARGE = json.dumps({"x": "x" * 70_000})
@@ -148,11 +149,13 @@ ANSWERS: dict[tuple[str, str, int], Ask] = {
     ("post", MARK_READ, 200): lambda world: world.post(MARK_READ),
     ("post", MARK_READ, 404): lambda world: world.post(MARK_READ.format(notification_id=123456)),
     ("post", MARK_ALL_READ, 200): lambda world: world.post(MARK_ALL_READ, {"up_to_seq": 1}),
+    ("post", UNDO, 200): lambda world: world.post(UNDO, {"seq": 1}),
     ("post", UPDATE_PREFERENCES, 200): lambda world: world.post(UPDATE_PREFERENCES, {"sound": True}),
     **refusals_of_get(LIST),
     **refusals_of_get(UNREAD_COUNT),
     **refusals_of_post(MARK_READ),
     **refusals_of_post(MARK_ALL_READ),
+    **refusals_of_post(UNDO),
     **refusals_of_post(UPDATE_PREFERENCES),
     ("post", WEBHOOK, 201): lambda world: world.post(WEBHOOK, ALERT),
     ("post", WEBHOOK, 200): duplicate,

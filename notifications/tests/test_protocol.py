@@ -37,12 +37,13 @@ def every_frame(alice: User, make_insight: Callable[..., Signal]) -> list[Any]:
         payloads.notification_frame("notification_updated", ended, unread_count=1),
         payloads.read_frame(seq=3, unread_count=0, ids=[plain.pk]),
         payloads.all_read_frame(seq=3, unread_count=0, up_to_seq=2),
+        payloads.unread_frame(seq=4, unread_count=2, read_at_seq=3),
         payloads.brief_frame(seq=3, unread_count=0, held=3, live=1, expired=1, reversed_=1),
         frames.connection_established(Position(2, "0a1b2c3d", 1), recovered=True),
         *frames.missed_notifications(caught_up),
         *[frames.changed_notification(row, unread_count=1) for row in rows],
         frames.mark_read_response(plain.pk, ReadResult(plain.pk, 0, True), unread_count=0),
-        frames.mark_all_read_response(ReadAllResult(1, 2, 0)),
+        frames.mark_all_read_response(ReadAllResult(1, 2, 0, 3)),
         frames.unread_count(1),
         frames.pong(),
         frames.error("bad_value", "`id` must be a whole number.", None),
@@ -50,14 +51,14 @@ def every_frame(alice: User, make_insight: Callable[..., Signal]) -> list[Any]:
 
 
 def test_every_frame_survives_msgpack_and_json(every_frame: list[Any]) -> None:
-    assert len({frame["type"] for frame in every_frame}) == 11
+    assert len({frame["type"] for frame in every_frame}) == 12
     for frame in every_frame:
         assert msgpack.unpackb(msgpack.packb(frame)) == frame
         assert json.loads(json.dumps(frame, allow_nan=False)) == frame
 
 
 def test_every_frame_about_a_change_tells_position_and_unread_count(every_frame: list[Any]) -> None:
-    changes = ("new_notification", "notification_updated", "notification_read", "brief")
+    changes = ("new_notification", "notification_updated", "notification_read", "notification_unread", "brief")
     assert all({"seq", "unread_count"} <= frame.keys() for frame in every_frame if frame["type"] in changes)
 
 

@@ -125,6 +125,11 @@ class TwoTabs(RuleBasedStateMachine):
         stream.mark_all_read(self.trader.pk, max(0, stream.position(self.trader.pk).last_seq - back))
         self._spread()
 
+    @rule(back=st.integers(0, 2))
+    def reading_is_undone(self, back: int) -> None:
+        stream.undo_mark_all_read(self.trader.pk, max(0, stream.position(self.trader.pk).last_seq - back))
+        self._spread()
+
     @precondition(lambda self: self._rows().filter(expired_at__isnull=True).exists())
     @rule(choice=st.randoms(use_true_random=True))
     def one_expires(self, choice: random.Random) -> None:

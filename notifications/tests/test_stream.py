@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
+from django.utils import timezone
 
-from notifications import stream
+from notifications import lifecycle, stream
 from notifications.models import DeliveryState, Inbox, InsightNotification, NotificationDeliveryLog
 from notifications.tests.test_dispatching import in_threads
 from signals.models import Signal
@@ -85,6 +86,67 @@ class TestMarkingAllRead:
 
         assert (result.count, result.up_to_seq, result.unread_count) == (2, 2, 1)
         assert InsightNotification.objects.get(read=False) == three_unread[2]
+
+
+class TestUndoingMarkAllRead:
+    @pytest.fixture
+    def marked(self, alice: User, three_unread: list[InsightNotification]) -> int:
+        """The position of the change that marked all three read."""
+        seq = stream.mark_all_read(alice.pk).seq
+        assert seq == 4
+        return seq
+
+    def test_is_one_change_that_brings_back_every_row(
+        self, alice: User, marked: int, hints: list[tuple[int, dict[str, Any]]]
+    ) -> None:
+        assert stream.undo_mark_all_read(alice.pk, marked) == stream.UndoResult(count=3, unread_count=3)
+
+        rows = InsightNotification.objects.values_list("read", "read_at", "seq")
+        assert list(rows) == [(False, None, 5)] * 3
+        assert hints == [
+            (alice.pk, {"type": "notification_unread", "seq": 5, "unread_count": 3, "read_at_seq": 4}),
+        ]
+
+    def test_leaves_alone_what_was_read_before(self, alice: User, three_unread: list[InsightNotification]) -> None:
+        stream.mark_read(alice.pk, three_unread[0].pk)
+        result = stream.mark_all_read(alice.pk)
+
+        assert result.seq is not None
+        assert stream.undo_mark_all_read(alice.pk, result.seq).count == 2
+        assert InsightNotification.objects.get(read=True) == three_unread[0]
+
+    def test_leaves_alone_what_was_read_again_meanwhile(
+        self, alice: User, marked: int, three_unread: list[InsightNotification]
+    ) -> None:
+        stream.undo_mark_all_read(alice.pk, marked)
+        stream.mark_read(alice.pk, three_unread[1].pk)
+
+        assert stream.undo_mark_all_read(alice.pk, marked) == stream.UndoResult(count=0, unread_count=2)
+        assert stream.position(alice.pk).last_seq == 6
+
+    def test_leaves_alone_what_expired_meanwhile(
+        self, alice: User, marked: int, three_unread: list[InsightNotification]
+    ) -> None:
+        InsightNotification.objects.filter(pk=three_unread[0].pk).update(expires_at=timezone.now())
+        lifecycle.expire_old()
+
+        assert stream.undo_mark_all_read(alice.pk, marked) == stream.UndoResult(count=2, unread_count=2)
+
+    def test_is_for_half_a_minute(self, alice: User, marked: int) -> None:
+        InsightNotification.objects.update(read_at=timezone.now() - stream.UNDO_WITHIN)
+
+        assert stream.undo_mark_all_read(alice.pk, marked) == stream.UndoResult(count=0, unread_count=0)
+        assert stream.position(alice.pk).last_seq == marked
+
+    def test_is_the_owners_alone(self, bob: User, marked: int) -> None:
+        assert stream.undo_mark_all_read(bob.pk, marked) == stream.UndoResult(count=0, unread_count=0)
+        assert not InsightNotification.objects.filter(read=False).exists()
+
+    @pytest.mark.services
+    def test_twice_at_once_is_one_change(self, alice: User, marked: int) -> None:
+        in_threads(*[lambda: stream.undo_mark_all_read(alice.pk, marked)] * 2)
+
+        assert stream.position(alice.pk) == stream.Position(5, alice.inbox.epoch, 3)
 
 
 class TestCatchingUp:

@@ -219,6 +219,11 @@ export class Store extends EventTarget {
       for (const id of older) this.#items.set(id, { ...this.#items.get(id), read: true, seq: frame.seq });
       return older;
     },
+    unread: ({ seq, read_at_seq }) => {
+      const items = this.items.filter((item) => item.seq === read_at_seq && item.read && isLive(item));
+      for (const item of items) this.#items.set(item.id, { ...item, read: false, seq });
+      return items.map(({ id }) => id);
+    },
   };
 
   #unreadUpTo(seq) {
@@ -267,7 +272,11 @@ export class Store extends EventTarget {
 
 /** Unread as the server counts it: on the web stream, neither read nor expired nor superseded. */
 export function isUnread(item) {
-  return item.seq !== null && !item.read && !item.expired_at && !item.superseded_by;
+  return item.seq !== null && !item.read && isLive(item);
+}
+
+function isLive(item) {
+  return !item.expired_at && !item.superseded_by;
 }
 
 function isBrief(frame) {
@@ -279,5 +288,6 @@ const APPLY = {
   new_notification: (access, frame) => access.put(frame),
   notification_updated: (access, frame) => access.put(frame),
   notification_read: (access, frame) => access.read(frame),
+  notification_unread: (access, frame) => access.unread(frame),
   brief: () => [],
 };
