@@ -130,7 +130,8 @@ def _visible_signals(user: User) -> Any:
 def _positive_int(name: str, text: str | None, *, smallest: int = 1) -> int | None:
     if text is None:
         return None
-    if not (text.isascii() and text.isdecimal() and smallest <= int(text) <= MAX_BIGINT):
+    # 20 digits: more than any id has, and int() raises for thousands of them
+    if not (text.isascii() and text.isdecimal() and len(text) <= 20 and smallest <= int(text) <= MAX_BIGINT):
         raise BadRequest(f"{name} must be a whole number from {smallest}.")
     return int(text)
 
