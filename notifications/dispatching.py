@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from django.contrib.auth import get_user_model
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Max, Q
 from django.utils import timezone
 
@@ -37,6 +37,8 @@ from signals.models import Signal, TradeValidation
 logger = logging.getLogger(__name__)
 
 CHUNK_USERS = 500  # bounds how long a chunk holds its users' inboxes
+# SQLite has one writer and no queue: who waits for it looks every 100 ms at most. A pause of that length lets it in.
+LOCK_PAUSE_S = 0.1
 
 
 # --- The durable record ---------------------------------------------------------------------------------------------
@@ -84,9 +86,16 @@ def run(dispatch_id: int, *, budget_s: float | None = None) -> bool:
     """Turn a dispatch into notifications, chunk by chunk; True when it is finished, False when the budget ran out."""
     started = time.monotonic()
     while not _run_chunk(dispatch_id):
+        _let_others_write()
         if budget_s is not None and time.monotonic() - started >= budget_s:
             return False
     return True
+
+
+def _let_others_write() -> None:
+    """Between two chunks, or a long fan-out would take SQLite's lock again and again before an alert gets it."""
+    if connection.vendor == "sqlite" and not connection.in_atomic_block:
+        time.sleep(LOCK_PAUSE_S)
 
 
 def _run_chunk(dispatch_id: int) -> bool:

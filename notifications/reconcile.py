@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -21,6 +22,7 @@ from signals.models import Timeframe, TradeValidation
 logger = logging.getLogger(__name__)
 
 PER_RUN = 500  # of each kind; the next run goes on with the rest
+TURN_S = 0.5  # for all that is left open, when somebody else can go on with it
 
 
 @dataclass(slots=True)
@@ -34,14 +36,17 @@ class Reconciled:
     failed: int = 0
 
 
-def reconcile() -> Reconciled:
-    """Validate what no validator finished, open the dispatches that are missing, finish those left open."""
+def reconcile(later: Callable[[int], None] | None = None) -> Reconciled:
+    """Validate what no validator finished, open the dispatches that are missing, finish those left open.
+
+    With `later` the dispatches that one turn is too short for are handed to it, so that a house insight for everybody,
+    found half done, keeps nobody's own insight waiting.
+    """
     found = Reconciled(validated=intake.validate_missing())
     for validation in _without_present_dispatch():
         with transaction.atomic():
             found.opened += dispatching.open_revision(validation) is not None
-    for dispatch_id in list(InsightDispatch.objects.unfinished().order_by("id").values_list("id", flat=True)[:PER_RUN]):
-        _finish(dispatch_id, found)
+    _finish_open(found, later)
     if any((found.validated, found.opened, found.run, found.closed, found.failed)):
         logger.info("notifications reconciled: %s", found)
     return found
@@ -73,15 +78,27 @@ def _longest_life() -> dt.timedelta:
     return bars * max(timeframe.duration for timeframe in Timeframe)
 
 
-def _finish(dispatch_id: int, found: Reconciled) -> None:
+def _finish_open(found: Reconciled, later: Callable[[int], None] | None) -> None:
+    turn_ends = time.monotonic() + TURN_S
+    for dispatch_id in list(InsightDispatch.objects.unfinished().order_by("id").values_list("id", flat=True)[:PER_RUN]):
+        if later is None:
+            _finish(dispatch_id, found)
+        elif time.monotonic() >= turn_ends or not _finish(dispatch_id, found, budget_s=turn_ends - time.monotonic()):
+            later(dispatch_id)
+
+
+def _finish(dispatch_id: int, found: Reconciled, *, budget_s: float | None = None) -> bool:
+    """False when the budget was too small for it."""
     try:
-        dispatching.run(dispatch_id)
+        if not dispatching.run(dispatch_id, budget_s=budget_s):
+            return False
     except Exception as error:
         # One insight that can't be dispatched must not keep the others waiting; it is tried again until it expires.
         logger.exception("Dispatch %s failed in the sweep", dispatch_id)
         InsightDispatch.objects.filter(pk=dispatch_id).update(last_error=f"{type(error).__name__}: {error}"[:2000])
         found.failed += 1
-        return
+        return True
     state = InsightDispatch.objects.filter(pk=dispatch_id).values_list("state", flat=True).first()
     found.run += state == DispatchState.DONE
     found.closed += state == DispatchState.CLOSED
+    return True

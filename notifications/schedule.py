@@ -13,16 +13,20 @@ DAY_S = 24 * 60 * 60
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A function to call every `every_s` seconds, for the first time `first_after_s` after the start."""
+    """A function to call every `every_s` seconds, for the first time `first_after_s` after the start.
+
+    One that `leaves_dispatches` takes a function as its argument, and gives it the dispatches that are to go on later.
+    """
 
     name: str
     every_s: float
     first_after_s: float
-    function: Callable[[], object]
+    function: Callable[..., object]
+    leaves_dispatches: bool = False
 
 
 JOBS = (
-    Job("reconcile", 10, 0, reconcile),  # at once: the process before may have been killed
+    Job("reconcile", 10, 0, reconcile, leaves_dispatches=True),  # at once: the process before may have been killed
     Job("release held notifications", 10, 2, lifecycle.release_held),
     Job("expire notifications", 30, 5, lifecycle.expire_old),
     Job("clean up", DAY_S, 15 * 60, retention.delete_old),

@@ -31,12 +31,15 @@ class Worker(threading.Thread):
     def __init__(self, jobs: tuple[Job, ...] = JOBS) -> None:
         super().__init__(name="notifications-worker", daemon=True)
         self._dispatch_ids: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+        self._waiting: set[int] = set()  # what is in the queue, so that the sweep adds nothing twice
         started = time.monotonic()
         self._due_at = {job: started + job.first_after_s for job in jobs}
         self._stopping = False
 
     def wake(self, dispatch_id: int) -> None:
-        self._dispatch_ids.put(dispatch_id)
+        if dispatch_id not in self._waiting:
+            self._waiting.add(dispatch_id)
+            self._dispatch_ids.put(dispatch_id)
 
     def stop(self) -> None:
         """End after the running step and wait for it."""
@@ -61,13 +64,14 @@ class Worker(threading.Thread):
             return None
 
     def _take_turn(self, dispatch_id: int) -> None:
+        self._waiting.discard(dispatch_id)  # before it runs: who wakes it from now on means what comes after
         if not dispatching.run(dispatch_id, budget_s=TURN_S):
-            self._dispatch_ids.put(dispatch_id)
+            self.wake(dispatch_id)
 
     def _run_due_jobs(self) -> None:
         for job, due_at in self._due_at.items():
             if not self._stopping and due_at <= time.monotonic():
-                _guarded(job.name, job.function)
+                _guarded(job.name, partial(job.function, self.wake) if job.leaves_dispatches else job.function)
                 self._due_at[job] = time.monotonic() + job.every_s
 
 

@@ -88,6 +88,71 @@ def test_takes_turns_so_that_a_long_fan_out_does_not_keep_the_next_insight_waiti
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_fan_out_found_half_done_by_the_sweep_keeps_the_next_insight_waiting_no_longer_than_a_turn(
+    alice: User, make_insight: MakeInsight, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "wake", lambda dispatch_id: None)
+    house, own = make_insight(None).dispatches.get(), make_insight(alice).dispatches.get()
+    turns: list[int] = []
+    finished = threading.Event()
+
+    def run(dispatch_id: int, *, budget_s: float | None = None) -> bool:
+        turns.append(dispatch_id)
+        assert budget_s is not None, "the sweep would keep everybody waiting until it is finished"
+        if dispatch_id == own.pk:
+            InsightDispatch.objects.all().update(state=DispatchState.DONE)
+            connection.close()
+            finished.set()
+        return dispatch_id == own.pk
+
+    monkeypatch.setattr(dispatching, "run", run)
+    thread = worker.Worker(JOBS[:1])
+    thread.start()
+
+    assert finished.wait(WAIT_S)
+    thread.stop()
+    assert turns[:2] == [house.pk, own.pk]
+
+
+def test_a_dispatch_that_waits_already_is_not_queued_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns: list[int] = []
+    last_is_done = threading.Event()
+
+    def run(dispatch_id: int, *, budget_s: float | None = None) -> bool:
+        turns.append(dispatch_id)
+        if dispatch_id == 2:
+            last_is_done.set()
+        return True
+
+    monkeypatch.setattr(dispatching, "run", run)
+    thread = worker.Worker(())
+    for dispatch_id in (1, 1, 2):
+        thread.wake(dispatch_id)
+    thread.start()
+
+    assert last_is_done.wait(WAIT_S)
+    thread.stop()
+    assert turns == [1, 2]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_long_fan_out_lets_another_writer_in_after_each_chunk(
+    make_insight: MakeInsight, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        User.objects.create_user(f"trader{number}")
+    pauses: list[bool] = []
+    monkeypatch.setattr("notifications.dispatching.time.sleep", lambda _: pauses.append(connection.in_atomic_block))
+    monkeypatch.setattr(dispatching, "CHUNK_USERS", 1)
+
+    make_insight(None)
+
+    # Elsewhere rows are locked, not the whole database.
+    assert pauses == ([False, False, False] if connection.vendor == "sqlite" else [])
+    assert InsightNotification.objects.count() == 3
+
+
+@pytest.mark.django_db(transaction=True)
 def test_without_a_worker_the_saving_process_runs_the_dispatch_itself_within_bounds(
     make_insight: MakeInsight, monkeypatch: pytest.MonkeyPatch
 ) -> None:
