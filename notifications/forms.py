@@ -82,7 +82,7 @@ class TimeZoneField(forms.CharField):
 class MomentField(forms.Field):
     """A date and time between 2000 and 2199; without an offset it is a reading of the user's clock."""
 
-    widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": "1"})
+    widget = forms.DateTimeInput(attrs={"type": "datetime-local"})
 
     def to_python(self, value: str | None) -> dt.datetime | None:
         if not value or not value.strip():
@@ -97,6 +97,8 @@ class MomentField(forms.Field):
             raise ValidationError("Enter a date between 2000 and 2199.")
         return moment
 
+
+QUIET_TIMES = ("quiet_start_time", "quiet_end_time")
 
 CSS_CLASSES: dict[type[forms.Widget], str] = {
     forms.CheckboxInput: "form-check-input",
@@ -126,11 +128,11 @@ class PreferenceForm(ModelForm):
     """
 
     web_enabled = _flag("In the browser", "A toast and the bell, on every page that is open.")
-    push_enabled = _flag("Web push")
-    email_digest_enabled = _flag("Daily e-mail")
+    push_enabled = _flag("Web push", "On this device, also while the browser is closed.")
+    email_digest_enabled = _flag("Daily e-mail", "One message that sums up the day.")
     min_confidence = forms.DecimalField(
         label="Minimum AI confidence",
-        help_text="0 to 100; an insight with exactly this confidence comes through.",
+        help_text="An insight with exactly this confidence still comes through.",
         decimal_places=2,
         validators=[
             MinValueValidator(0, "Enter a number from 0 to 100."),
@@ -141,23 +143,23 @@ class PreferenceForm(ModelForm):
     )
     strategies_filter = NamesField(
         label="Strategies",
-        help_text="Only these; none means every strategy.",
+        help_text="Choose none to get every strategy.",
         canonical=canonical_strategies,
         noun="strategies",
     )
     symbols_filter = SymbolsField(
         label="Symbols",
-        help_text="Only these; none means every symbol.",
+        help_text="Choose none to get every symbol.",
         canonical=canonical_symbols,
         noun="symbols",
     )
-    high_priority_only = _flag("High priority only")
-    quiet_hours_enabled = _flag("Keep quiet hours")
+    high_priority_only = _flag("High priority only", "Leave out medium and low priority, whatever their confidence.")
+    quiet_hours_enabled = _flag("Keep quiet hours", "No toast, no sound, no push between two times of the day.")
     quiet_start_time = _time("Quiet from")
-    quiet_end_time = _time("Quiet until", "Earlier than the start runs over midnight; the same time is all day.")
+    quiet_end_time = _time("Quiet until", "Earlier than the start: over midnight. The same time: all day.")
     quiet_weekdays = forms.TypedMultipleChoiceField(
         label="On these days",
-        help_text="The days on which the quiet hours start; none means never quiet.",
+        help_text="The days on which they start; with none there are no quiet hours.",
         choices=list(enumerate(WEEKDAYS)),
         coerce=int,
         required=False,
@@ -165,15 +167,15 @@ class PreferenceForm(ModelForm):
         error_messages={"invalid_choice": "Choose days from 0 (Monday) to 6 (Sunday); %(value)s is none."},
     )
     quiet_mode = forms.ChoiceField(
-        label="An insight in quiet hours is",
-        choices=[(QuietMode.HOLD, "held, and shown when the quiet hours end"), (QuietMode.SKIP, "skipped")],
+        label="What comes in quiet hours is",
+        choices=[(QuietMode.HOLD, "held until they end"), (QuietMode.SKIP, "skipped")],
         widget=forms.RadioSelect,
         error_messages={
             "required": "Choose hold or skip.",
             "invalid_choice": "Choose hold or skip; %(value)s is neither.",
         },
     )
-    urgent_bypasses_quiet = _flag("High priority comes through quiet hours")
+    urgent_bypasses_quiet = _flag("Let high priority through", "Shown at once, even in quiet hours.")
     time_zone = TimeZoneField(
         label="Time zone",
         max_length=64,
@@ -181,7 +183,7 @@ class PreferenceForm(ModelForm):
         widget=forms.TextInput(attrs={"list": "time-zones", "autocomplete": "off", "spellcheck": "false"}),
         error_messages={"required": "Enter a time zone such as Europe/London."},
     )
-    sound = _flag("Play a sound")
+    sound = _flag("Play a sound", "Once for each new insight, in one tab only.")
     digest_time = _time("Time of the daily e-mail")
     paused_until = MomentField(
         label="Pause everything until", required=False, help_text="Nothing is sent before; empty means no pause."
@@ -190,25 +192,25 @@ class PreferenceForm(ModelForm):
 
     class Meta:
         model = NotificationPreference
-        fields = (
+        fields = (  # in the order of the page
             "web_enabled",
+            "sound",
             "push_enabled",
             "email_digest_enabled",
+            "digest_time",
+            "house_insights_for_staff",
             "min_confidence",
-            "strategies_filter",
-            "symbols_filter",
             "high_priority_only",
+            "symbols_filter",
+            "strategies_filter",
+            "time_zone",
+            "paused_until",
             "quiet_hours_enabled",
             "quiet_start_time",
             "quiet_end_time",
             "quiet_weekdays",
             "quiet_mode",
             "urgent_bypasses_quiet",
-            "time_zone",
-            "sound",
-            "digest_time",
-            "paused_until",
-            "house_insights_for_staff",
         )
 
     def __init__(
@@ -220,6 +222,12 @@ class PreferenceForm(ModelForm):
             del self.fields[name]
         for field in self.fields.values():
             field.widget.attrs["class"] = CSS_CLASSES.get(type(field.widget), "form-control")
+
+    def focus_first_error(self) -> None:
+        """Let the page that shows the errors open with the cursor in the first field that has one."""
+        wrong = next((name for name in self.fields if name in self.errors), None)
+        if wrong:
+            self.fields[wrong].widget.attrs["autofocus"] = True
 
     def clean_quiet_weekdays(self) -> list[int]:
         return sorted(set(self.cleaned_data["quiet_weekdays"]))
@@ -241,12 +249,17 @@ def field_names(preference: NotificationPreference) -> set[str]:
 
 
 def _initial(preference: NotificationPreference) -> dict[str, Any]:
-    """What the widgets cannot work out: 65.00 is shown as 65, a date and time by the user's own clock."""
+    """What the widgets cannot work out: 65.00 is shown as 65, 22:00:00 as 22:00, a moment by the user's own clock."""
     shown = {"min_confidence": f"{as_decimal(preference.min_confidence).normalize():f}"}
+    shown |= {name: _plain_time(getattr(preference, name)) for name in ("digest_time", *QUIET_TIMES)}
     if preference.paused_until is None:
         return shown
     local = preference.paused_until.astimezone(zone_or_utc(preference.time_zone))
     return shown | {"paused_until": local.replace(tzinfo=None).isoformat(timespec="seconds")}
+
+
+def _plain_time(time: dt.time) -> str:
+    return time.isoformat("auto" if time.second else "minutes")
 
 
 def _visible(name: str) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, TypedDict
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
@@ -17,6 +19,7 @@ from notifications.forms import PreferenceForm, field_names
 from notifications.http import ApiError, ApiRequest, json_api, read_json_object
 from notifications.json_preferences import preferences_payload, type_errors
 from notifications.models import NotificationPreference
+from notifications.preference_words import changes
 from notifications.quiet import known_zones, zone_or_utc
 from signals.models import Signal
 from signals.vocabulary import KNOWN_STRATEGIES
@@ -24,7 +27,16 @@ from signals.vocabulary import KNOWN_STRATEGIES
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
+USUAL_SYMBOLS = ("EURUSD", "GBPUSD", "USDJPY", "USDCHF", "AUDUSD", "USDCAD", "NZDUSD", "EURGBP", "EURJPY", "GBPJPY")
+SHOWN_SUGGESTIONS = 24
 SEEN_SIGNALS = 1000  # so many of the newest are looked at for suggestions: enough variety, one short query
+
+
+class Names(TypedDict):
+    """What to choose from: `picks` are boxes to tick, `more` comes up while one types."""
+
+    picks: list[str]
+    more: list[str]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -42,7 +54,8 @@ def preferences_page(request: ApiRequest) -> HttpResponse:
             preference.save(changed_by=request.user)
     if not saved:
         return _page(request, form)
-    messages.success(request, _what_was_saved(form, before))
+    changed = changes(form, before, preferences_payload(preference))
+    messages.success(request, "\n".join(["Saved.", *(changed or ["Nothing was different from before."])]))
     return redirect("preferences")
 
 
@@ -74,42 +87,37 @@ def _refuse(errors: Mapping[str, list[str]]) -> None:
 
 
 def _page(request: HttpRequest, form: PreferenceForm) -> HttpResponse:
-    context = {"form": form, "zones": sorted(known_zones()), **_suggestions(form.instance.user)}
+    form.focus_first_error()
+    # A refused form has left what it could read on its instance.
+    stored = NotificationPreference.of(form.instance.user) if form.is_bound else form.instance
+    context = {
+        "form": form,
+        "zones": sorted(known_zones()),
+        "clock": timezone.now().astimezone(zone_or_utc(stored.time_zone)),
+        "paused_until": _end_of_pause(stored),
+        **_suggestions(form),
+    }
     return render(request, "notifications/preferences.html", context)
 
 
-def _suggestions(user: User) -> dict[str, list[str]]:
-    """Symbols and strategies that the user's newest signals, and the house's, have."""
-    newest = Signal.objects.visible_to(user).order_by("-received_at", "-id")
+def _end_of_pause(preference: NotificationPreference) -> dt.datetime | None:
+    """By the user's own clock; None when nothing is paused any more."""
+    end = preference.paused_until
+    return end.astimezone(zone_or_utc(preference.time_zone)) if end and end > timezone.now() else None
+
+
+def _suggestions(form: PreferenceForm) -> dict[str, Names]:
+    """Symbols and strategies to choose from: the usual ones and those of the newest signals that the user can see."""
+    newest = Signal.objects.visible_to(form.instance.user).order_by("-received_at", "-id")
     seen = list(newest.values_list("symbol", "strategy")[:SEEN_SIGNALS])
     return {
-        "seen_symbols": sorted({symbol for symbol, _ in seen}),
-        "seen_strategies": sorted({strategy for _, strategy in seen} | set(KNOWN_STRATEGIES)),
+        "symbols": _names(form["symbols_filter"].value(), USUAL_SYMBOLS, [symbol for symbol, _ in seen]),
+        "strategies": _names(form["strategies_filter"].value(), KNOWN_STRATEGIES, [strategy for _, strategy in seen]),
     }
 
 
-def _what_was_saved(form: PreferenceForm, before: dict[str, Any]) -> str:
-    after = preferences_payload(form.instance)
-    changed = [name for name in form.fields if before[name] != after[name]]
-    if not changed:
-        return "Saved. Nothing was different from before."
-    return "Saved: " + "; ".join(f"{form.fields[name].label}: {_shown(form, name, after[name])}" for name in changed)
-
-
-def _shown(form: PreferenceForm, name: str, value: Any) -> str:
-    """A value in words, as the page shows it."""
-    preference = form.instance
-    if name == "paused_until" and preference.paused_until:
-        return f"{preference.paused_until.astimezone(zone_or_utc(preference.time_zone)):%Y-%m-%d %H:%M}"
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, list):
-        return ", ".join(_labels(form, name, value)) or "none"
-    if isinstance(value, float):
-        return f"{value:g}"
-    return _labels(form, name, [value])[0] if value is not None else "none"
-
-
-def _labels(form: PreferenceForm, name: str, values: list[Any]) -> list[str]:
-    labels = dict(getattr(form.fields[name], "choices", ()))
-    return [str(labels.get(value, value)) for value in values]
+def _names(chosen: list[str] | None, usual: Sequence[str], seen: list[str]) -> Names:
+    """The chosen ones first, so that they stand together; of the others as many as one can take in at a glance."""
+    ticked = list(dict.fromkeys(name for name in chosen or [] if name.strip()))
+    others = [name for name in dict.fromkeys([*usual, *seen]) if name not in ticked]
+    return {"picks": ticked + others[:SHOWN_SUGGESTIONS], "more": others[SHOWN_SUGGESTIONS:]}

@@ -1,6 +1,7 @@
 """The preferences page: complete without JavaScript."""
 
 import datetime as dt
+import re
 from decimal import Decimal
 from html.parser import HTMLParser
 from typing import Any
@@ -10,10 +11,12 @@ from django.contrib.auth.models import User
 from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django.asserts import assertContains, assertNotContains, assertRedirects
 
 from notifications.forms import PreferenceForm
 from notifications.models import NotificationPreference, PreferenceVersion
+from notifications.preference_views import SHOWN_SUGGESTIONS, USUAL_SYMBOLS
 
 Fields = dict[str, list[str]]
 
@@ -31,7 +34,7 @@ class FormReader(HTMLParser):
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         named = {name: value or "" for name, value in attributes}
-        if tag == "form":
+        if tag in {"form", "template"}:
             self._inside = "data-preferences" in named
         if tag == "input" and self._inside and "name" in named:
             self._read_input(named)
@@ -41,7 +44,7 @@ class FormReader(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag == "div":
             self._error_of = ""
-        self._inside = self._inside and tag != "form"
+        self._inside = (self._inside or tag == "template") and tag != "form"
 
     def handle_data(self, text: str) -> None:
         if self._error_of and text.strip():
@@ -68,6 +71,12 @@ def post(page: Client, changes: dict[str, Any], **options: Any) -> Any:
     """Send the form as the page shows it, with these fields filled in differently; None is an unticked box."""
     fields = {name: values for name, values in (shown(page) | changes).items() if values is not None}
     return page.post(reverse("preferences"), fields, **options)
+
+
+def message(response: Any) -> str:
+    """What the page says at its top."""
+    (said,) = response.context["messages"]
+    return str(said)
 
 
 def stored(user: User) -> NotificationPreference:
@@ -135,8 +144,23 @@ def test_what_has_been_seen_is_suggested(page: Client, alice: User, bob: User, m
 
     context = page.get(reverse("preferences")).context
 
-    assert context["seen_symbols"] == ["USDJPY", "XAUUSD"]
-    assert context["seen_strategies"] == ["MeanReversion", "Own", "SMC", "TrendFollower", "ZenithEdge"]
+    assert context["symbols"]["picks"] == [*USUAL_SYMBOLS, "XAUUSD"]
+    assert context["strategies"]["picks"] == ["ZenithEdge", "SMC", "TrendFollower", "MeanReversion", "Own"]
+
+
+def test_what_is_chosen_stands_first_and_what_is_too_much_comes_up_while_typing(
+    page: Client, alice: User, make_signal: Any
+) -> None:
+    set_all(stored(alice), {"symbols_filter": ["CHOSEN", "GBPUSD"]})
+    for number in range(SHOWN_SUGGESTIONS):
+        make_signal(alice, symbol=f"SEEN{number}")
+
+    symbols = page.get(reverse("preferences")).context["symbols"]
+
+    assert symbols["picks"][:3] == ["CHOSEN", "GBPUSD", "EURUSD"]
+    assert len(symbols["picks"]) == 2 + SHOWN_SUGGESTIONS
+    assert set(symbols["more"]) == {f"SEEN{number}" for number in range(len(USUAL_SYMBOLS) - 1)}
+    assert shown(page)["symbols_filter"][:2] == ["CHOSEN", "GBPUSD"]
 
 
 def test_names_stay_text(page: Client, alice: User) -> None:
@@ -146,6 +170,22 @@ def test_names_stay_text(page: Client, alice: User) -> None:
 
     assertNotContains(response, "<script>alert(1)")
     assertContains(response, "&lt;script&gt;alert(1)")
+
+
+def test_numbers_and_times_are_shown_plainly(page: Client) -> None:
+    fields = shown(page)
+
+    assert fields["min_confidence"] == ["65"]
+    assert [fields[name] for name in ("quiet_start_time", "digest_time")] == [["22:00"], ["07:00"]]
+
+
+def test_a_pause_stands_at_the_top_until_it_is_over(page: Client, alice: User) -> None:
+    now = timezone.now()
+    set_all(stored(alice), {"paused_until": now - dt.timedelta(minutes=1)})
+    assertNotContains(page.get(reverse("preferences")), "Everything is paused")
+
+    set_all(stored(alice), {"paused_until": now + dt.timedelta(hours=1)})
+    assertContains(page.get(reverse("preferences")), "Everything is paused")
 
 
 def test_looking_changes_nothing(page: Client, alice: User) -> None:
@@ -173,7 +213,7 @@ def test_sending_the_page_as_it_is_changes_nothing(page: Client, alice: User, va
     response = post(page, {}, follow=True)
 
     assert NotificationPreference.objects.filter(user=alice).values(*PreferenceForm.Meta.fields).get() == before
-    assertContains(response, "Saved. Nothing was different from before.")
+    assert message(response) == "Saved.\nNothing was different from before."
 
 
 def test_a_saved_form_leads_back_to_the_page_which_says_what_was_saved(page: Client, alice: User) -> None:
@@ -190,11 +230,14 @@ def test_a_saved_form_leads_back_to_the_page_which_says_what_was_saved(page: Cli
     )
 
     assertRedirects(response, reverse("preferences"))
-    assertContains(
-        response,
-        "Saved: In the browser: off; Minimum AI confidence: 80; Symbols: EURUSD; On these days: Saturday, Sunday; "
-        "An insight in quiet hours is: skipped",
-    )
+    assert message(response).splitlines() == [
+        "Saved.",
+        "In the browser: on → off",
+        "Minimum AI confidence: 65 → 80",
+        "Symbols: every symbol → EURUSD",
+        "On these days: every day → Saturday, Sunday",
+        "What comes in quiet hours is: held until they end → skipped",
+    ]
     preference = stored(alice)
     assert (preference.web_enabled, preference.min_confidence) == (False, Decimal(80))
     assert (preference.symbols_filter, preference.quiet_weekdays) == (["EURUSD"], [5, 6])
@@ -220,7 +263,7 @@ def test_a_pause_is_read_by_the_users_clock(page: Client, alice: User, typed: st
 
     assert stored(alice).paused_until == dt.datetime(2026, 3, 1, 8, 45, tzinfo=dt.UTC)
     assert shown(page)["paused_until"] == ["2026-03-01T14:30:00"]
-    assertContains(response, "Pause everything until: 2026-03-01 14:30")
+    assert "Pause everything until: no pause → 2026-03-01 14:30" in message(response)
 
 
 def test_the_version_names_who_saved(page: Client, alice: User) -> None:
@@ -256,6 +299,26 @@ def test_errors_stand_beside_their_fields_and_what_was_typed_is_kept(page: Clien
     assert read.fields["digest_time"] == ["08:30"]
     assert "high_priority_only" in read.fields
     assert not stored(alice).high_priority_only
+
+
+def test_the_first_wrong_field_has_the_focus_and_each_names_its_error(page: Client) -> None:
+    response = post(page, {"time_zone": "Nowhere", "quiet_start_time": "24:00"})
+
+    html = response.content.decode()
+    assert re.findall(r"<input[^>]* autofocus[^>]*>", html) == re.findall(r'<input[^>]*name="time_zone"[^>]*>', html)
+    for name in ("time_zone", "quiet_start_time"):
+        (field,) = re.findall(rf'<input[^>]*name="{name}"[^>]*>', html)
+        assert 'aria-invalid="true"' in field
+        assert re.search(rf'aria-describedby="[^"]*\bid_{name}_error\b', field)
+        assert f'id="id_{name}_error"' in html
+
+
+def test_a_wrong_name_is_named_at_the_input_for_another(page: Client) -> None:
+    html = post(page, {"symbols_filter": ["what?"], "time_zone": "Nowhere"}).content.decode()
+
+    (entry,) = re.findall(r"<input[^>]* autofocus[^>]*>", html)
+    assert 'aria-label="Another symbol"' in entry
+    assert 'aria-invalid="true" aria-describedby="id_symbols_filter_error"' in entry
 
 
 @pytest.mark.parametrize(

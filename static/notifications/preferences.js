@@ -1,0 +1,8 @@
+import { Names } from "./names.js";
+import { Slider } from "./slider.js";
+import { followUnsaved } from "./unsaved.js";
+
+const form = document.querySelector("form[data-preferences]");
+for (const field of form.querySelectorAll("[data-confidence]")) new Slider(field);
+for (const field of form.querySelectorAll("[data-names]")) new Names(field);
+followUnsaved(form);
