@@ -93,10 +93,7 @@ describe("where the tabs see each other's writes late, without Web Locks", () =>
 
   const open = (count) => {
     const shared = new SharedStorage();
-    return Array.from(
-      { length: count },
-      () => new Tabs("7", { storage: new LaggingStorage(shared), locks: null }),
-    );
+    return Array.from({ length: count }, () => new Tabs("7", { storage: new LaggingStorage(shared), locks: null }));
   };
 
   test("of three tabs that bid at the same instant exactly one shows the toast", async () => {
