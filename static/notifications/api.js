@@ -34,6 +34,10 @@ export class Api {
     return this.#post("mark-all-read/", { up_to_seq: upToSeq });
   }
 
+  undoMarkAllRead(seq) {
+    return this.#post("mark-all-read/undo/", { seq });
+  }
+
   #post(path, body = null) {
     const headers = { "X-CSRFToken": csrfToken() };
     if (body) headers["Content-Type"] = "application/json";

@@ -21,18 +21,6 @@ export function startThemeSwitch(root = document) {
   if (now === "system") choose("system");
 }
 
-/** Menus made of <details> close on Escape, with the focus back on their button, and on a click elsewhere. */
-export function startMenus(root = document) {
-  for (const menu of root.querySelectorAll("details[data-menu]")) {
-    root.addEventListener("click", ({ target }) => !menu.contains(target) && menu.removeAttribute("open"));
-    menu.addEventListener("keydown", ({ key }) => {
-      if (key !== "Escape") return;
-      menu.removeAttribute("open");
-      menu.querySelector("summary").focus();
-    });
-  }
-}
-
 /** Lets the stylesheet hold still what nobody is looking at. */
 export function followVisibility() {
   const show = () => document.documentElement.toggleAttribute("data-hidden", document.hidden);

@@ -1,8 +1,8 @@
 import { Api } from "./api.js";
 import { Bell } from "./bell.js";
-import { followVisibility, startMenus, startThemeSwitch } from "./chrome.js";
+import { followVisibility, startThemeSwitch } from "./chrome.js";
 import { Following } from "./following.js";
-import { Light } from "./light.js";
+import { followSocket } from "./light.js";
 import { Page, renderedItems } from "./page.js";
 import { Reads } from "./reads.js";
 import { refreshAges } from "./rows.js";
@@ -11,10 +11,12 @@ import { Store } from "./store.js";
 import { Tabs } from "./tabs.js";
 import { Toasts } from "./toasts.js";
 
+const AGES_EVERY_MS = 30_000;
+
 startThemeSwitch();
-startMenus();
 followVisibility();
 refreshAges();
+setInterval(refreshAges, AGES_EVERY_MS);
 const region = document.querySelector("[data-app]");
 
 /** What a page's own module goes on with, `import { live } from "./main.js"`; null when nobody is signed in. */
@@ -35,7 +37,7 @@ function startLive(region) {
   const api = new Api(root);
   const socket = new InsightSocket({ store, api, address: socketAddress(stream), following });
   const reads = new Reads({ api, store, socket });
-  new Light({ socket });
+  followSocket(socket);
   new Toasts({ region, store, tabs: new Tabs(userId), reads });
   new Bell({ store, api, reads });
   new Page({ store, reads });

@@ -1,12 +1,13 @@
 /**
  * Marks notifications read over HTTP. The frame that follows changes the store; without a live socket the answer does.
  *
- * Events: failed {message}
+ * Events: failed {message}; undoable, when `undoable` has changed
  */
 export class Reads extends EventTarget {
   #api;
   #store;
   #socket;
+  #marked = null;
 
   constructor({ api, store, socket }) {
     super();
@@ -15,24 +16,54 @@ export class Reads extends EventTarget {
     this.#socket = socket;
   }
 
-  one(id) {
-    if (this.#store.item(id)?.read) return Promise.resolve();
-    return this.#do(() => this.#api.markRead(id), { ids: [id] });
+  /** How many `undo` would bring back. */
+  get undoable() {
+    return this.#marked?.count ?? 0;
+  }
+
+  async one(id) {
+    if (!this.#store.item(id)?.read) await this.#do(() => this.#api.markRead(id), { ids: [id], read: true });
   }
 
   /** Everything that this page knows of; what arrives during the click stays unread. */
-  all() {
+  async all() {
     const upToSeq = this.#store.position;
-    return this.#do(() => this.#api.markAllRead(upToSeq), { upToSeq });
+    const ids = this.#store.unreadUpTo(upToSeq);
+    const answer = await this.#do(() => this.#api.markAllRead(upToSeq), { ids, read: true });
+    if (answer?.seq) this.#offer({ ...answer, ids });
   }
 
-  async #do(request, read) {
+  /** Bring back what `all` has just read. */
+  async undo() {
+    if (!this.#marked) return;
+    const { seq, ids } = this.#marked;
+    this.keep();
+    const answer = await this.#do(() => this.#api.undoMarkAllRead(seq), { ids, read: false });
+    if (answer?.count === 0) this.#fail("It was too late to undo that.");
+  }
+
+  /** What was marked stays marked: the time to undo it is over. */
+  keep() {
+    this.#offer(null);
+  }
+
+  #offer(marked) {
+    this.#marked = marked;
+    this.dispatchEvent(new CustomEvent("undoable"));
+  }
+
+  async #do(request, change) {
     try {
       const answer = await request();
       if (this.#socket.state === "live") this.#socket.expectFrames();
-      else this.#store.markRead({ ...read, unreadCount: answer.unread_count });
+      else if (answer.count !== 0) this.#store.mark({ ...change, unreadCount: answer.unread_count });
+      return answer;
     } catch (error) {
-      this.dispatchEvent(new CustomEvent("failed", { detail: { message: error.message } }));
+      this.#fail(error.message);
     }
+  }
+
+  #fail(message) {
+    this.dispatchEvent(new CustomEvent("failed", { detail: { message } }));
   }
 }

@@ -52,16 +52,6 @@ export class Store extends EventTarget {
     return this.#unreadCount;
   }
 
-  /** Whether something beyond `position` has been heard of. */
-  get behind() {
-    return this.#stale || this.#horizon > this.#position;
-  }
-
-  /** Whether `replace` is awaited. */
-  get stale() {
-    return this.#stale;
-  }
-
   item(id) {
     return this.#items.get(id);
   }
@@ -71,6 +61,11 @@ export class Store extends EventTarget {
     return [...this.#items.values()].sort((a, b) => b.id - a.id);
   }
 
+  /** The ids of what is unread up to a position, as far as it is known here. */
+  unreadUpTo(seq) {
+    return this.#idsOf((item) => isUnread(item) && item.seq <= seq);
+  }
+
   /** The state as plain JSON, for tests and for looking at. */
   snapshot() {
     return {
@@ -78,7 +73,7 @@ export class Store extends EventTarget {
       epoch: this.#epoch,
       unreadCount: this.#unreadCount,
       items: this.items,
-      behind: this.behind,
+      behind: this.#stale || this.#horizon > this.#position,
       stale: this.#stale,
       waiting: [...this.#waiting.keys()].sort((a, b) => a - b),
     };
@@ -88,7 +83,7 @@ export class Store extends EventTarget {
   receive(frame) {
     if (frame.type === "connection_established") this.#greet(frame);
     else if (frame.type === "missed_notifications") this.#catchUp(frame);
-    else if (APPLY[frame.type]) this.#queue(frame);
+    else if (CHANGES.has(frame.type)) this.#queue(frame);
   }
 
   /** The list as read over HTTP takes the place of everything, after `stale`. */
@@ -96,9 +91,8 @@ export class Store extends EventTarget {
     const before = new Set(this.#items.keys());
     this.#items = new Map(list.notifications.map((row) => [row.id, row]));
     this.#epoch = list.epoch;
-    this.#position = this.#horizon = list.last_seq;
+    this.#position = this.#horizon = this.#countedAt = list.last_seq;
     this.#unreadCount = list.unread_count;
-    this.#countedAt = list.last_seq;
     this.#stale = false;
     this.#missed = list.notifications.filter((row) => !before.has(row.id)).reverse();
     this.#dropPassed();
@@ -110,27 +104,26 @@ export class Store extends EventTarget {
   /** Rows read over HTTP beside the stream: they fill in what is known and move no position. */
   merge(list) {
     if (list.epoch !== this.#epoch) return this.#becomeStale();
-    const ids = list.notifications.filter((row) => this.#putRow(row)).map((row) => row.id);
-    this.#count(list.unread_count, list.last_seq);
-    this.#changed(ids);
-    this.#hearOf(list.last_seq);
+    this.#changed(this.#putRows(list.notifications));
+    this.#hear(list);
   }
 
-  /** What a confirmed request of this page read, shown at once; the frame that follows has the last word. */
-  markRead({ ids = null, upToSeq = 0, unreadCount }) {
-    const read = ids ? ids.filter((id) => this.#items.has(id)) : this.#unreadUpTo(upToSeq);
-    for (const id of read) this.#items.set(id, { ...this.#items.get(id), read: true });
+  /** What a confirmed request of this page read or brought back, shown at once; the frame that follows has the last word. */
+  mark({ ids, read, unreadCount }) {
     this.#unreadCount = unreadCount;
-    this.#changed(read);
+    this.#changed(this.#set(ids, { read }));
   }
 
   #greet(frame) {
-    if (!frame.recovered || frame.epoch !== this.#epoch || frame.last_seq < this.#position) {
-      return this.#becomeStale();
-    }
-    this.#count(frame.unread_count, frame.last_seq);
+    const ahead = frame.last_seq < this.#position;
+    if (!frame.recovered || frame.epoch !== this.#epoch || ahead) return this.#becomeStale();
+    this.#hear(frame);
+  }
+
+  #hear({ unread_count, last_seq }) {
+    this.#count(unread_count, last_seq);
     this.#changed([]);
-    this.#hearOf(frame.last_seq);
+    this.#hearOf(last_seq);
   }
 
   #becomeStale() {
@@ -143,14 +136,14 @@ export class Store extends EventTarget {
   #catchUp(page) {
     if (this.#stale) return;
     if (!page.recovered || page.epoch !== this.#epoch) return this.#becomeStale();
-    const fresh = page.notifications.filter((row) => this.#putRow(row));
+    const fresh = this.#putRows(page.notifications);
     this.#missed.push(...page.notifications.filter((row) => row.seq > this.#position));
     this.#count(page.unread_count, page.last_seq);
     if (!page.more) {
       this.#position = Math.max(this.#position, page.last_seq);
       this.#dropPassed();
     }
-    this.#changed(fresh.map((row) => row.id));
+    this.#changed(fresh);
     if (page.more) return;
     this.#announceMissed();
     this.#advance();
@@ -169,8 +162,7 @@ export class Store extends EventTarget {
   /** One change may stamp several rows, each sent in a frame of its own: those after the first are not passed yet. */
   #late(frame) {
     const row = frame.notification;
-    if (!row || (this.#items.get(row.id)?.seq ?? this.#position - 1) >= frame.seq) return;
-    this.#apply(frame);
+    if (row && (this.item(row.id)?.seq ?? this.#position - 1) < frame.seq) this.#apply(frame);
   }
 
   /** Apply what waits in order, as far as there is no hole; a brief is a hole until its rows have been fetched. */
@@ -188,7 +180,31 @@ export class Store extends EventTarget {
 
   #apply(frame) {
     this.#count(frame.unread_count, frame.seq);
-    this.#changed(APPLY[frame.type](this.#access, frame));
+    if (frame.notification) this.#put(frame);
+    else if (frame.type === "notification_unread") this.#bringBack(frame);
+    else if (!isBrief(frame)) this.#read(frame);
+  }
+
+  #put(frame) {
+    const row = frame.notification;
+    const known = this.#announced.has(row.id);
+    const changed = this.#putRows([row]);
+    if (frame.type === "new_notification" && frame.toast && !known && isUnread(row)) {
+      this.#emit("arrived", { notifications: [row] });
+    }
+    this.#announced.add(row.id);
+    this.#changed(changed);
+  }
+
+  #read({ ids, up_to_seq, seq }) {
+    const read = ids ?? this.unreadUpTo(up_to_seq);
+    const older = read.filter((id) => this.item(id)?.seq < seq);
+    this.#changed(this.#set(older, { read: true, seq }));
+  }
+
+  #bringBack({ read_at_seq, seq }) {
+    const ids = this.#idsOf((item) => item.seq === read_at_seq && item.read && isLive(item));
+    this.#changed(this.#set(ids, { read: false, seq }));
   }
 
   #hearOf(seq, urgent = false) {
@@ -201,41 +217,22 @@ export class Store extends EventTarget {
     for (const seq of this.#waiting.keys()) if (seq <= this.#position) this.#waiting.delete(seq);
   }
 
-  /** The two ways in which an event may touch the notifications, handed to the functions of APPLY. */
-  #access = {
-    put: (frame) => {
-      const row = frame.notification;
-      const known = this.#announced.has(row.id);
-      const changed = this.#putRow(row);
-      if (frame.type === "new_notification" && frame.toast && !known && isUnread(row)) {
-        this.#emit("arrived", { notifications: [row] });
-      }
-      this.#announced.add(row.id);
-      return changed ? [row.id] : [];
-    },
-    read: (frame) => {
-      const ids = frame.ids ? frame.ids.filter((id) => this.#items.has(id)) : this.#unreadUpTo(frame.up_to_seq);
-      const older = ids.filter((id) => this.#items.get(id).seq < frame.seq);
-      for (const id of older) this.#items.set(id, { ...this.#items.get(id), read: true, seq: frame.seq });
-      return older;
-    },
-    unread: ({ seq, read_at_seq }) => {
-      const items = this.items.filter((item) => item.seq === read_at_seq && item.read && isLive(item));
-      for (const item of items) this.#items.set(item.id, { ...item, read: false, seq });
-      return items.map(({ id }) => id);
-    },
-  };
-
-  #unreadUpTo(seq) {
-    return [...this.#items.values()].filter((item) => isUnread(item) && item.seq <= seq).map((item) => item.id);
+  #idsOf(matches) {
+    return [...this.#items.values()].filter(matches).map(({ id }) => id);
   }
 
-  /** Whether the row was taken: it wins unless a newer one is known. */
-  #putRow(row) {
-    const known = this.#items.get(row.id);
-    if (known && known.seq > row.seq) return false;
-    this.#items.set(row.id, row);
-    return true;
+  /** Those of the ids that are known, and have the fields now. */
+  #set(ids, fields) {
+    const known = ids.filter((id) => this.#items.has(id));
+    for (const id of known) this.#items.set(id, { ...this.item(id), ...fields });
+    return known;
+  }
+
+  /** The ids of the rows that were taken: each wins unless a newer one is known. */
+  #putRows(rows) {
+    const taken = rows.filter(({ id, seq }) => !(this.item(id)?.seq > seq));
+    for (const row of taken) this.#items.set(row.id, row);
+    return taken.map(({ id }) => id);
   }
 
   #count(unreadCount, at) {
@@ -283,11 +280,10 @@ function isBrief(frame) {
   return frame.type === "brief";
 }
 
-/** What each event does to the notifications; each returns the ids it changed. */
-const APPLY = {
-  new_notification: (access, frame) => access.put(frame),
-  notification_updated: (access, frame) => access.put(frame),
-  notification_read: (access, frame) => access.read(frame),
-  notification_unread: (access, frame) => access.unread(frame),
-  brief: () => [],
-};
+const CHANGES = new Set([
+  "new_notification",
+  "notification_updated",
+  "notification_read",
+  "notification_unread",
+  "brief",
+]);

@@ -6,7 +6,7 @@
  *   {"op": "frame", "frame": {…}}         what the socket received
  *   {"op": "list", "list": {…}}           what GET list/ answered to a `stale`: replaces the state
  *   {"op": "merge", "list": {…}}          what GET list/ answered to the opened bell: fills in
- *   {"op": "read", "ids": [1], "unreadCount": 0}  or  {"op": "read", "upToSeq": 7, "unreadCount": 0}
+ *   {"op": "mark", "ids": [1], "read": true, "unreadCount": 0}
  *                                         a request of this page was confirmed while no socket was open
  *   {"op": "state"}                       only the answer
  *
@@ -33,7 +33,7 @@ const OPERATIONS = {
   frame: ({ frame }) => store.receive(frame),
   list: ({ list }) => store.replace(list),
   merge: ({ list }) => store.merge(list),
-  read: ({ op, ...read }) => store.markRead(read),
+  mark: ({ op, ...marked }) => store.mark(marked),
   state: () => {},
 };
 

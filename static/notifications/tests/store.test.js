@@ -23,11 +23,11 @@ describe("events", () => {
     const store = at(0);
     receive(store, fresh(2, 2, 2), read(3, 1, { ids: [2] }));
     assert.equal(store.position, 0);
-    assert.equal(store.behind, true);
+    assert.equal(store.snapshot().behind, true);
     assert.deepEqual(store.snapshot().waiting, [2, 3]);
     receive(store, fresh(1, 1, 1));
     assert.equal(store.position, 3);
-    assert.equal(store.behind, false);
+    assert.equal(store.snapshot().behind, false);
     assert.deepEqual(readIds(store), [2]);
     assert.equal(store.unreadCount, 1);
   });
@@ -143,10 +143,31 @@ describe("reading", () => {
 
   test("without a socket a confirmed request shows at once and moves no position", () => {
     const store = at(2, { items: [row(1, 1), row(2, 2)], unreadCount: 2 });
-    store.markRead({ ids: [1, 99], unreadCount: 1 });
+    store.mark({ ids: [1, 99], read: true, unreadCount: 1 });
     assert.deepEqual([readIds(store), store.unreadCount, store.position], [[1], 1, 2]);
-    store.markRead({ upToSeq: 2, unreadCount: 0 });
-    assert.deepEqual([readIds(store), store.unreadCount], [[2, 1], 0]);
+    store.mark({ ids: [1], read: false, unreadCount: 2 });
+    assert.deepEqual([readIds(store), store.unreadCount, store.position], [[], 2, 2]);
+  });
+
+  test("undone brings back what that change read, and nothing else", () => {
+    const store = at(4, { items: [row(1, 4, { read: true }), row(2, 3, { read: true }), row(3, 4, { read: true })] });
+    receive(store, read(5, 0, { ids: [3] }), { type: "notification_unread", seq: 6, unread_count: 1, read_at_seq: 4 });
+    assert.deepEqual([readIds(store), store.unreadCount, store.position], [[3, 2], 1, 6]);
+    assert.equal(store.item(1).seq, 6);
+  });
+
+  test("undone leaves the expired and the superseded alone", () => {
+    const expired = row(1, 4, { read: true, expired_at: "2026-01-01T00:00:00.000Z" });
+    const store = at(4, { items: [expired, row(2, 4, { read: true, superseded_by: 3 })] });
+    receive(store, { type: "notification_unread", seq: 5, unread_count: 0, read_at_seq: 4 });
+    assert.deepEqual(readIds(store), [2, 1]);
+  });
+
+  test("undone raises no toast", () => {
+    const store = at(2, { items: [row(1, 2, { read: true })] });
+    const told = recorded(store, "arrived", "missed");
+    receive(store, { type: "notification_unread", seq: 3, unread_count: 1, read_at_seq: 2 });
+    assert.deepEqual(told, []);
   });
 });
 
@@ -172,7 +193,7 @@ describe("catching up", () => {
     receive(store, fresh(2, 2, 2), fresh(4, 4, 3), missed([row(1, 1), row(2, 2), row(3, 3)], 3));
     assert.equal(store.position, 4);
     assert.equal(store.unreadCount, 3);
-    assert.equal(store.behind, false);
+    assert.equal(store.snapshot().behind, false);
   });
 
   test("an answer that is older than the events changes nothing", () => {
@@ -234,7 +255,7 @@ describe("starting anew", () => {
       const asked = recorded(store, "stale");
       receive(store, frame, frame);
       assert.equal(asked.length, 1);
-      assert.equal(store.stale, true);
+      assert.equal(store.snapshot().stale, true);
     });
   }
 
@@ -242,7 +263,7 @@ describe("starting anew", () => {
     const store = at(500, { items: [row(1, 1)] });
     receive(store, fresh(9, 502, 1), established(9, { epoch: "e2", recovered: false }));
     store.replace(list);
-    assert.deepEqual([store.position, store.epoch, store.unreadCount, store.behind], [9, "e2", 2, false]);
+    assert.deepEqual([store.position, store.epoch, store.unreadCount, store.snapshot().behind], [9, "e2", 2, false]);
     assert.deepEqual(
       store.items.map(({ id }) => id),
       [8, 7],
