@@ -8,7 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    StorageState,
+    expect,
+    sync_playwright,
+)
 
 from notifications.tests.browser.chromium import launch
 from notifications.tests.browser.site import PASSWORD, Site
@@ -23,6 +31,8 @@ NO_SERVER = re.compile(
     r"(ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|Connection closed before receiving a handshake response)"
     r"|^Failed to load resource: net::ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPONSE)$"
 )
+# What it writes when a page asks whether anybody is still signed in, and nobody is.
+SIGNED_OUT = re.compile(r"^Failed to load resource: the server responded with a status of 401 ")
 
 
 class Trader:
@@ -32,7 +42,7 @@ class Trader:
         self.context = context
         self.site = site
         self.faults: list[str] = []
-        self._outage = False
+        self._expected: re.Pattern[str] | None = None
         context.set_default_timeout(PATIENCE_MS)
         context.on("console", self._hear)
         context.on("weberror", lambda error: self.faults.append(str(error.error)))
@@ -51,14 +61,14 @@ class Trader:
         return page
 
     @contextmanager
-    def without_server(self) -> Iterator[None]:
-        """Within it the browser's own complaints about an unreachable server are no faults."""
-        self._outage = True
+    def expecting(self, complaints: re.Pattern[str]) -> Iterator[None]:
+        """Within it these complaints of the browser's own are no faults."""
+        self._expected = complaints
         yield
-        self._outage = False
+        self._expected = None
 
     def _hear(self, message: ConsoleMessage) -> None:
-        if message.type not in ("error", "warning") or (self._outage and NO_SERVER.match(message.text)):
+        if message.type not in ("error", "warning") or (self._expected and self._expected.match(message.text)):
             return
         self.faults.append(f"{message.type}: {message.text} ({message.page.url if message.page else 'no page'})")
 
@@ -79,6 +89,27 @@ def founded_site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     site = Site(tmp_path_factory.mktemp("site"))
     site.found()
     return site
+
+
+@pytest.fixture(scope="session")
+def shared_site(founded_site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One server for all tests that only look at pages; it has some insights, and may have got more since."""
+    site = founded_site.copy(tmp_path_factory.mktemp("shared_site"))
+    site.make_insights("EURUSD", "GBPUSD", "AUDUSD", "USDJPY", side="buy")
+    site.make_insights("NZDUSD", "USDCAD", side="sell", sl="1.0900", tp="1.0750", news_headline="Oil falls")
+    site.start()
+    yield site
+    site.kill()
+
+
+@pytest.fixture(scope="module")
+def alices_session(browser: Browser, shared_site: Site) -> StorageState:
+    """What a browser keeps after alice has signed in: start other contexts with it, and do not sign out in them."""
+    context = browser.new_context()
+    Trader(context, shared_site).sign_in("alice")
+    state = context.storage_state()
+    context.close()
+    return state
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from notifications.tests.browser.conftest import Trader
+from notifications.tests.browser.conftest import NO_SERVER, SIGNED_OUT, Trader
 from notifications.tests.browser.site import Site
 
 pytestmark = pytest.mark.browser
@@ -63,7 +63,7 @@ def test_an_alert_becomes_a_toast_and_is_read_in_every_tab_and_survives_the_serv
     expect(badge(first)).to_be_hidden()
     expect(rows(second, "EURUSD").locator("[data-field=state]")).to_have_text("Read")
 
-    with trader.without_server():
+    with trader.expecting(NO_SERVER):
         site.kill()
         expect(light(first)).to_have_text("Reconnecting")
         expect(light(second)).to_have_text("Reconnecting")
@@ -119,9 +119,10 @@ def test_signing_out_in_one_tab_is_said_in_the_other(trader: Trader) -> None:
     expect(light(stays)).to_have_text("Live")
     leaves = trader.open_tab()
     leaves.get_by_label("Account of alice").click()
-    leaves.get_by_role("button", name="Sign out").click()
-    expect(leaves.get_by_role("heading", name="Sign in")).to_be_visible()
-    expect(light(stays)).to_have_text("Signed out")
+    with trader.expecting(SIGNED_OUT):
+        leaves.get_by_role("button", name="Sign out").click()
+        expect(leaves.get_by_role("heading", name="Sign in")).to_be_visible()
+        expect(light(stays)).to_have_text("Signed out")
     expect(stays.get_by_role("alert")).to_contain_text("You were signed out")
 
 
