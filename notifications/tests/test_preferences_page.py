@@ -134,7 +134,7 @@ def test_the_page_says_which_choices_have_no_effect_yet(page: Client) -> None:
 
     assertContains(response, "This server cannot send web pushes yet. Your choice is kept until it can.")
     assertContains(response, "This server cannot send the daily e-mail yet. Your choice is kept until it can.")
-    assertContains(response, "No sound is played yet. Your choice is kept until one is.")
+    assertContains(response, "A short tone. Browsers allow it once you have clicked or typed on the page.")
 
 
 def test_what_has_been_seen_is_suggested(page: Client, alice: User, bob: User, make_signal: Any) -> None:
