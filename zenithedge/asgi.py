@@ -14,9 +14,11 @@ from django.conf import settings  # noqa: E402
 from notifications import worker  # noqa: E402
 from notifications.origins import SiteOriginValidator  # noqa: E402
 from notifications.routing import websocket_urlpatterns  # noqa: E402
+from zenithedge.bodies import bound_daphnes_bodies  # noqa: E402
 from zenithedge.logs import mask_server_access_logs  # noqa: E402
 
 mask_server_access_logs()
+bound_daphnes_bodies()
 application = ProtocolTypeRouter(
     {
         "http": django_application,
