@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from signals.alert_fields import REQUIRED, AlertFields, stop_and_target_errors
 from signals.alert_json import AlertError, clean_line, decode
+from signals.blanking import blank_text
 from signals.models import MarketSession, Regime, Side, Timeframe
 from signals.vocabulary import (
     canonical_regime,
@@ -108,7 +109,7 @@ def _read_optional(fields: AlertFields, extra: dict[str, Any], *, now: dt.dateti
         "structure": fields.line("structure", max_length=64),
         "news_headline": fields.line("news_headline", max_length=200),
         "news_context": fields.prose("news_context"),
-        "notes": fields.prose("notes"),
+        "notes": blank_text(fields.prose("notes")),
         "extra": {name: fields.structure("extra", value) for name, value in extra.items() if name != "session"},
         "timestamp": fields.timestamp("timestamp", now=now),
         "alert_id": fields.line("alert_id", max_length=ALERT_ID_LENGTH),

@@ -248,6 +248,12 @@ def test_extra_keeps_what_is_known_of_it_with_secrets_blanked() -> None:
     }
 
 
+def test_secrets_in_the_notes_are_blanked() -> None:
+    alert = parse(alert_body(notes="from my bot\ntoken=hush&a=1\napi_key: hush2"), now=NOW)
+
+    assert alert.notes == "from my bot\ntoken=***&a=1\napi_key: ***"
+
+
 @pytest.mark.parametrize("extra", ["text", [1], 5, {"multi_tf": float("nan")}, {"explain": [{"a": float("inf")}]}])
 def test_extra_that_cannot_be_kept_is_refused(extra: Any) -> None:
     assert set(refusal(alert_body(extra=extra))) == {"extra"}
