@@ -18,8 +18,8 @@ from notifications.listing import MAX_LIMIT, Wanted
 from notifications.manager import NotificationManager
 from notifications.payloads import notification_payload
 from notifications.priority import Priority
-from signals.models import Signal
-from signals.vocabulary import canonical_symbol
+from signals.models import Side, Signal
+from signals.vocabulary import canonical_strategy, canonical_symbol
 
 API_PREFIX = "/notifications/api/"
 MAX_BIGINT = 2**63 - 1
@@ -165,12 +165,26 @@ def _read_priority(text: str) -> str:
     return text
 
 
+def _read_side(text: str) -> str:
+    if text not in Side.values:
+        raise ValueError(f"Give one of {', '.join(Side.values)}.")
+    return text
+
+
 def _read_symbol(text: str) -> str:
-    symbol = canonical_symbol(text)
-    longest = Signal._meta.get_field("symbol").max_length or 0
-    if not symbol or len(symbol) > longest or "\0" in symbol:
-        raise ValueError("Give a symbol such as EURUSD.")
-    return symbol
+    return _fitting("symbol", canonical_symbol(text), "Give a symbol such as EURUSD.")
+
+
+def _read_strategy(text: str) -> str:
+    return _fitting("strategy", canonical_strategy(text), "Give a strategy such as TrendFollower.")
+
+
+def _fitting(field: str, text: str, advice: str) -> str:
+    """What the signal's field can hold; PostgreSQL takes no NUL even to compare with."""
+    longest = Signal._meta.get_field(field).max_length or 0
+    if not text or len(text) > longest or "\0" in text:
+        raise ValueError(advice)
+    return text
 
 
 READERS: dict[str, Callable[[str], Any]] = {
@@ -179,6 +193,8 @@ READERS: dict[str, Callable[[str], Any]] = {
     "unread_only": _read_bool,
     "priority": _read_priority,
     "symbol": _read_symbol,
+    "strategy": _read_strategy,
+    "side": _read_side,
 }
 
 # --- Bits and pieces ------------------------------------------------------------------------------------------------

@@ -32,6 +32,8 @@ class Wanted:
     unread_only: bool = False
     priority: str | None = None
     symbol: str | None = None
+    strategy: str | None = None
+    side: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +83,10 @@ def _matching(user_id: int, wanted: Wanted) -> InsightNotificationQuerySet:
     rows = InsightNotification.objects.filter(user_id=user_id).on_web_stream().with_signal()
     if wanted.unread_only:
         rows = rows.unread()
-    if wanted.priority is not None:
-        rows = rows.filter(priority=wanted.priority)
-    if wanted.symbol is not None:
-        rows = rows.filter(signal__symbol=wanted.symbol)
-    return rows
+    exactly = {
+        "priority": wanted.priority,
+        "signal__symbol": wanted.symbol,
+        "signal__strategy": wanted.strategy,
+        "signal__side": wanted.side,
+    }
+    return rows.filter(**{name: value for name, value in exactly.items() if value is not None})

@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
 from django.core.exceptions import BadRequest
 from django.db.models import Exists, OuterRef
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from notifications import listing, stream
+from notifications import figures, insight_page, listing, stream
+from notifications.filters import Filters, choices
 from notifications.http import ApiRequest
-from notifications.listing import Listing, Wanted
+from notifications.listing import Listing
 from notifications.manager import NotificationManager
-from notifications.models import InsightNotification, NotificationDeliveryLog
+from notifications.models import (
+    InsightNotification,
+    NotificationDeliveryLog,
+    NotificationPreference,
+    default_time_zone,
+)
+from notifications.priority import Priority
+from notifications.quiet import zone_or_utc
 from notifications.reasons import why_not_notified
-from signals.models import Signal, TradeValidation
+from signals.models import Side, Signal, TradeValidation
 
 MAX_BIGINT = 2**63 - 1
 
@@ -31,19 +42,27 @@ MAX_BIGINT = 2**63 - 1
 @never_cache
 @login_required
 def dashboard(request: ApiRequest) -> HttpResponse:
-    return render(request, "notifications/dashboard.html", _listing_context(listing.read(request.user.pk, Wanted())))
+    filters = Filters.from_query(request.GET)
+    zone = _own_zone(request.user)
+    context = {
+        **_listing_context(request.user, filters, listing.read(request.user.pk, filters.wanted())),
+        "figures": figures.read(request.user.pk, zone, timezone.now()),
+    }
+    return _render(request, "notifications/dashboard.html", context, zone)
 
 
 @require_safe
 @never_cache
 @login_required
 def history(request: ApiRequest) -> HttpResponse:
-    wanted = Wanted(before=_positive_int("before", request.GET.get("before")))
+    filters = Filters.from_query(request.GET)
+    wanted = filters.wanted(before=_positive_int("before", request.GET.get("before")))
     try:
         page = listing.read(request.user.pk, wanted)
     except listing.UnknownBeforeError as error:
         raise Http404("There is no such page.") from error
-    return render(request, "notifications/history.html", _listing_context(page))
+    context = _listing_context(request.user, filters, page)
+    return _render(request, "notifications/history.html", context, _own_zone(request.user))
 
 
 @require_safe
@@ -55,20 +74,33 @@ def insight(request: ApiRequest, signal_id: int) -> HttpResponse:
     validation: TradeValidation | None = getattr(signal, "validation", None)
     own = InsightNotification.objects.for_user(request.user).filter(signal=signal)
     notification = own.with_signal().order_by("-revision").first()
-    logs = NotificationDeliveryLog.objects.filter(notification__in=own).select_related("notification")
-    return render(
-        request,
-        "notifications/insight.html",
-        {
-            "signal": signal,
-            "validation": validation,
-            "prices": prices(signal),
-            "breakdown": sub_scores(validation.breakdown) if validation else [],
-            "notification": notification,
-            "why_not": "" if notification else why_not_notified(request.user, signal),
-            "delivery_logs": logs,
-        },
-    )
+    context = {
+        "signal": signal,
+        "validation": validation,
+        "prices": insight_page.prices(signal),
+        "reward_to_risk": insight_page.reward_to_risk(signal),
+        "closes": insight_page.closes(signal, timezone.now()),
+        "scale": insight_page.scale(signal),
+        "breakdown": insight_page.sub_scores(validation.breakdown) if validation else [],
+        "notification": notification,
+        "expired": timezone.now() >= (notification or signal).expires_at,
+        "life_bars": settings.NOTIFICATIONS_LIFE_BARS,
+        "why_not": "" if notification else why_not_notified(request.user, signal),
+        "delivery_logs": NotificationDeliveryLog.objects.filter(notification__in=own).order_by("created_at", "pk"),
+    }
+    return _render(request, "notifications/insight.html", context, _own_zone(request.user))
+
+
+@require_safe
+@never_cache
+@login_required
+def insight_closes(request: ApiRequest, signal_id: int) -> HttpResponse:
+    """What the insight page draws its chart from; for whoever may see the page."""
+    signal = get_object_or_404(_visible_signals(request.user), pk=signal_id)
+    closes = insight_page.closes(signal, timezone.now())
+    if closes is None:
+        raise Http404("There are no market data for it.")
+    return JsonResponse(closes)
 
 
 @require_POST
@@ -90,35 +122,32 @@ def mark_all_read(request: ApiRequest) -> HttpResponse:
     return _redirect_back(request)
 
 
-def prices(signal: Signal) -> dict[str, str]:
-    """Stop, target and, when there is one, entry, all with the same number of decimals: so they can be compared."""
-    given = {"sl": signal.sl, "tp": signal.tp} | ({} if signal.price is None else {"price": signal.price})
-    places = max(len(f"{price.normalize():f}".partition(".")[2]) for price in given.values())
-    return {name: f"{price:.{places}f}" for name, price in given.items()}
-
-
-def sub_scores(breakdown: dict[str, Any]) -> list[dict[str, Any]]:
-    """The validator's named sub-scores, the weightiest first; one without data has the score None.
-
-    A validator may also give plain numbers; those have no weight and no explanation.
-    """
-    scores = [
-        {"name": name.replace("_", " "), "score": None, "weight": None, "explanation": ""}
-        | (given if isinstance(given, dict) else {"score": given})
-        for name, given in breakdown.items()
-    ]
-    return sorted(scores, key=lambda score: (-(score["weight"] or 0), score["name"]))
-
-
-def _listing_context(page: Listing) -> dict[str, Any]:
+def _listing_context(user: User, filters: Filters, page: Listing) -> dict[str, Any]:
     """With the position that was read before the rows in the bell's place: a later one could hide a change."""
     return {
         "notifications": page.notifications,
         "next_before": page.next_before,
+        "older_query": filters.query(before=page.next_before),
         "unread_count": page.position.unread_count,
         "last_seq": page.position.last_seq,
         "bell": page.position,
+        "filters": filters,
+        "choices": choices(user.pk, filters),
+        "priorities": Priority.choices,
+        "sides": Side.choices,
     }
+
+
+def _own_zone(user: User) -> dt.tzinfo:
+    """Read through the user, with whom the preferences stay for what else the page asks of them."""
+    preference: NotificationPreference | None = getattr(user, "notification_preference", None)
+    return zone_or_utc(preference.time_zone if preference else default_time_zone())
+
+
+def _render(request: HttpRequest, template: str, context: dict[str, Any], zone: dt.tzinfo) -> HttpResponse:
+    """With every time by the user's own clock."""
+    with timezone.override(zone):
+        return render(request, template, context)
 
 
 def _visible_signals(user: User) -> Any:

@@ -5,7 +5,7 @@
     python -m scripts.vendor --accept   fetch and pin what came (after changing a version in vendor.json)
 
 Each entry names a package, a version, the folder under static/vendor/ and the package's files to keep. A file keeps its
-path without the package's leading `dist/css/` or `font/`, which is where its own relative addresses begin.
+path without the package's leading `dist/css/`, `dist/` or `font/`, which is where its own relative addresses begin.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 VENDOR = ROOT / "static" / "vendor"
 MANIFEST = VENDOR / "vendor.json"
-LEADING = ("dist/css/", "font/")
+LEADING = ("dist/css/", "dist/", "font/")
 
 
 def main() -> int:

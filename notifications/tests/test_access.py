@@ -40,6 +40,7 @@ OBJECT_ADDRESSES: dict[str, tuple[str, type[Any]]] = {
     "notifications/<int:notification_id>/read/": ("POST", InsightNotification),
     "notifications/api/mark-read/<int:notification_id>/": ("POST", InsightNotification),
     "signals/insight/<int:signal_id>/": ("GET", Signal),
+    "signals/insight/<int:signal_id>/closes/": ("GET", Signal),
     "signals/connect/<int:source_id>/rename/": ("POST", WebhookSource),
     "signals/connect/<int:source_id>/rotate/": ("POST", WebhookSource),
     "signals/connect/<int:source_id>/pause/": ("POST", WebhookSource),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -41,7 +42,8 @@ def store(alice: User, make_signal: MakeSignal) -> Callable[..., InsightNotifica
     count = iter(range(1, 1000))
 
     def store_one(**fields: Any) -> InsightNotification:
-        signal = make_signal(symbol=fields.pop("symbol", "EURUSD"))
+        of_signal = {name: fields.pop(name) for name in ("symbol", "strategy", "side", "sl", "tp") if name in fields}
+        signal = make_signal(**of_signal)
         return store_notification(alice, signal, days_old=1 - next(count) / 1000, **fields)
 
     return store_one
@@ -138,6 +140,13 @@ class TestList:
         assert ids(alice_client.get(LIST, {"symbol": "xau/usd"}).json()) == [gold.pk]
         assert ids(alice_client.get(LIST, {"unread_only": "false"}).json()) == [gold.pk, high.pk, read.pk]
 
+    def test_filters_by_strategy_and_side(self, alice_client: Client, store: Store) -> None:
+        trend, short = store(strategy="TrendFollower"), store(side="sell", sl=Decimal("1.09"), tp=Decimal("1.08"))
+
+        assert ids(alice_client.get(LIST, {"strategy": "trend follower"}).json()) == [trend.pk]
+        assert ids(alice_client.get(LIST, {"side": "sell"}).json()) == [short.pk]
+        assert ids(alice_client.get(LIST, {"side": "sell", "strategy": "TrendFollower"}).json()) == []
+
     @pytest.mark.parametrize(
         ("query", "field"),
         [
@@ -158,6 +167,9 @@ class TestList:
             ("symbol=", "symbol"),
             ("symbol=" + "X" * 33, "symbol"),
             ("symbol=EUR%00USD", "symbol"),
+            ("strategy=", "strategy"),
+            ("strategy=" + "X" * 65, "strategy"),
+            ("side=long", "side"),
             ("offset=20", "offset"),
         ],
     )

@@ -12,8 +12,8 @@ from django.test import Client
 from django.urls import reverse
 
 from notifications import stream
+from notifications.insight_page import prices
 from notifications.models import InsightNotification
-from notifications.views import prices, sub_scores
 from signals.models import Signal
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -111,9 +111,3 @@ def test_prices_have_the_same_decimals(make_signal: Callable[..., Signal]) -> No
     signal = make_signal(price=Decimal("191.2"), sl=Decimal(190), tp=Decimal("193.455"))
     assert prices(signal) == {"sl": "190.000", "tp": "193.455", "price": "191.200"}
     assert prices(make_signal(price=None, sl=Decimal(19000), tp=Decimal(19500))) == {"sl": "19000", "tp": "19500"}
-
-
-def test_sub_scores_come_by_weight_and_without_underscores() -> None:
-    scores = sub_scores({"session": 70, "trend_agreement": {"score": 90, "weight": 0.5, "explanation": "Up."}})
-    assert [score["name"] for score in scores] == ["trend agreement", "session"]
-    assert scores[1]["weight"] is None

@@ -11,9 +11,9 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
+from notifications.insight_page import sub_scores
 from notifications.models import InsightNotification, NotificationDeliveryLog
 from notifications.tests.rows import store_notification, stored_rows
-from notifications.views import sub_scores
 from signals.models import Signal, TradeValidation
 
 MakeSignal = Callable[..., Signal]
@@ -93,7 +93,7 @@ class TestLists:
         assert response.context["notifications"] == stored[:1:-1]
         assert response.context["unread_count"] == 22
 
-    def test_cost_four_queries_with_session_user_and_bell(
+    def test_cost_the_same_queries_however_long(
         self,
         alice_client: Client,
         alice: User,
@@ -104,7 +104,8 @@ class TestLists:
         for rows in (1, 20):
             for _ in range(InsightNotification.objects.count(), rows):
                 store_notification(alice, make_signal())
-            with django_assert_num_queries(4):
+            # Session, user; preferences; position with the bell's count, rows; symbols and strategies to choose from; figures.
+            with django_assert_num_queries({"dashboard": 7, "history": 6}[name]):
                 alice_client.get(reverse(name))
 
     def test_show_an_empty_stream(self, alice_client: Client, name: str) -> None:
@@ -219,17 +220,17 @@ class TestInsightPage:
         assert response["Location"] == insight_url(signal)
 
 
-def test_sub_scores_come_by_weight_and_plain_numbers_are_taken_too() -> None:
+def test_sub_scores_come_in_their_own_order_with_others_behind_and_plain_numbers_are_taken_too() -> None:
     breakdown = {
+        "momentum_check": 55,
         "session": {"score": None, "weight": 0, "explanation": "No session given."},
-        "trend": {"score": 80, "weight": 0.4, "explanation": "With the trend."},
-        "record": 55,
+        "trend_agreement": {"score": 80, "weight": 0.4, "explanation": "With the trend."},
     }
 
     assert sub_scores(breakdown) == [
-        {"name": "trend", "score": 80, "weight": 0.4, "explanation": "With the trend."},
-        {"name": "record", "score": 55, "weight": None, "explanation": ""},
-        {"name": "session", "score": None, "weight": 0, "explanation": "No session given."},
+        {"name": "Trend agreement", "score": 80, "weight": 0.4, "explanation": "With the trend."},
+        {"name": "Session", "score": None, "weight": 0, "explanation": "No session given."},
+        {"name": "Momentum check", "score": 55, "weight": None, "explanation": ""},
     ]
 
 

@@ -1,6 +1,4 @@
-import { fill, fromTemplate, refreshAges, showState, stateOf } from "./rows.js";
-
-const AGES_EVERY_MS = 30_000;
+import { fill, showState, stateOf } from "./rows.js";
 
 /** The parts of the store that the server already rendered: enough to follow what becomes of each row. */
 export function renderedItems(root = document) {
@@ -13,22 +11,18 @@ export function renderedItems(root = document) {
   }));
 }
 
-/** The page's own list of insights (dashboard, history) and the insight page. */
+/** What has become of the insights that the page shows, and the forms beside them. */
 export class Page {
   #store;
   #reads;
-  #list;
 
   constructor({ store, reads, root = document }) {
     this.#store = store;
     this.#reads = reads;
-    this.#list = root.querySelector("[data-list]");
     store.addEventListener("change", ({ detail }) => this.#changed(root, detail));
     root.addEventListener("submit", (event) => this.#submitted(event));
-    this.#list?.addEventListener("click", (event) => this.#opened(event));
+    root.addEventListener("click", (event) => this.#opened(event));
     this.#readOpenInsight(root);
-    refreshAges(root);
-    setInterval(() => refreshAges(root), AGES_EVERY_MS);
   }
 
   #changed(root, { ids, count }) {
@@ -42,18 +36,6 @@ export class Page {
     const shown = root.querySelector(`main [data-notification][data-id="${notification.id}"]`);
     if (shown && (!notification.title || shown.matches("[data-insight]"))) showState(shown, stateOf(notification));
     else if (shown) fill(shown, notification);
-    else if (notification.title && this.#list) this.#insert(notification);
-  }
-
-  /** Only what is newer than the newest: older ones belong to the pages behind. */
-  #insert(notification) {
-    const newest = this.#list.querySelector("[data-notification]");
-    if (!("live" in this.#list.dataset) || Number(newest?.dataset.id ?? 0) > notification.id) return;
-    const row = fromTemplate("row");
-    fill(row, notification);
-    row.classList.add("is-arriving");
-    this.#list.prepend(row);
-    document.querySelector("[data-empty]")?.remove();
   }
 
   /** The forms work alone; here they do the same without leaving the page. */
@@ -69,7 +51,7 @@ export class Page {
   }
 
   #opened({ target }) {
-    const row = target.closest("[data-open]")?.closest("[data-notification]");
+    const row = target.closest("main [data-open]")?.closest("[data-notification]");
     if (row?.dataset.state === "unread") this.#reads.one(Number(row.dataset.id));
   }
 

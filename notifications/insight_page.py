@@ -1,0 +1,147 @@
+"""What the page of one insight shows beside its texts: sub-scores, levels, closes, deliveries in words."""
+
+from __future__ import annotations
+
+import datetime as dt
+from bisect import bisect_left
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, TypedDict
+
+from notifications.models import DeliveryState, NotificationDeliveryLog
+from notifications.preferences import Channel
+from signals import market
+from signals.models import Signal
+from signals.validation import SUB_SCORES
+
+DAYS_BEFORE = 120
+CLOSES_AFTER = 60
+# Where the entry's label still stands clear of those at the scale's two ends, in percent.
+ENTRY_FROM, ENTRY_TO = 22.0, 78.0
+
+
+class CloseJson(TypedDict):
+    time: str
+    value: float
+
+
+class PricesJson(TypedDict):
+    """`made`: the number of closes that were known when the signal was made; those after it came later."""
+
+    symbol: str
+    side: str
+    decimals: int
+    closes: list[CloseJson]
+    made: int
+    closed_on: str | None
+    outcome: str
+    stop: float
+    target: float
+    entry: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Stop and target at the ends of a line, lowest left; where the entry lies between them, in percent."""
+
+    stop_is_left: bool
+    entry: float | None
+    entry_label: float | None
+
+
+def prices(signal: Signal) -> dict[str, str]:
+    """Stop, target and, when there is one, entry, all with the same number of decimals: so they can be compared."""
+    given = {"sl": signal.sl, "tp": signal.tp} | ({} if signal.price is None else {"price": signal.price})
+    places = max(len(f"{price.normalize():f}".partition(".")[2]) for price in given.values())
+    return {name: f"{price:.{places}f}" for name, price in given.items()}
+
+
+def reward_to_risk(signal: Signal) -> Decimal | None:
+    return None if signal.price is None else abs(signal.tp - signal.price) / abs(signal.price - signal.sl)
+
+
+def scale(signal: Signal) -> Scale:
+    low, high = sorted((signal.sl, signal.tp))
+    share = None if signal.price is None else float(100 * (signal.price - low) / (high - low))
+    label = None if share is None else min(max(share, ENTRY_FROM), ENTRY_TO)
+    return Scale(signal.sl < signal.tp, share, label)
+
+
+def sub_scores(breakdown: dict[str, Any]) -> list[dict[str, Any]]:
+    """The validator's named sub-scores in the order of `SUB_SCORES`, then any other; without data the score is None.
+
+    A validator may also give plain numbers; those have no weight and no explanation.
+    """
+    places = {name: place for place, name in enumerate(SUB_SCORES)}
+    return [
+        {"name": _label(name), "score": None, "weight": None, "explanation": ""}
+        | (given if isinstance(given, dict) else {"score": given})
+        for name, given in sorted(breakdown.items(), key=lambda entry: (places.get(entry[0], len(places)), entry[0]))
+    ]
+
+
+def closes(signal: Signal, now: dt.datetime) -> PricesJson | None:
+    """The daily closes of the 120 days before the signal, and what came after it; None without two of them before."""
+    series = market.series(signal.symbol)
+    if series is None:
+        return None
+    made = series.known_at(signal.own_time)
+    first = bisect_left(series.days, signal.own_time.date() - dt.timedelta(days=DAYS_BEFORE))
+    last = min(series.known_at(now), made + CLOSES_AFTER)
+    if made - first < 2:
+        return None
+    return {
+        "symbol": signal.symbol,
+        "side": str(signal.side),
+        "decimals": -int(market.price_step(signal.symbol).as_tuple().exponent),
+        "closes": [
+            {"time": day.isoformat(), "value": value}
+            for day, value in zip(series.days[first:last], series.values[first:last], strict=True)
+        ],
+        "made": made - first,
+        "closed_on": signal.closed_at.date().isoformat() if signal.closed_at else None,
+        "outcome": str(signal.outcome),
+        "stop": float(signal.sl),
+        "target": float(signal.tp),
+        "entry": None if signal.price is None else float(signal.price),
+    }
+
+
+def delivery_in_words(log: NotificationDeliveryLog) -> str:
+    """What became of it, for the person that it was meant for."""
+    words = _of_browser(log) if log.channel == Channel.WEBSOCKET else _of_other(log)
+    again = "Sent again: " if log.attempt_group > 1 else ""
+    tries = f" It took {log.attempts} attempts." if log.attempts > 1 else ""
+    sentence = again + (words[:1].lower() + words[1:] if again else words)
+    return f"{sentence}{tries}"
+
+
+def delivery_time(log: NotificationDeliveryLog) -> dt.datetime:
+    """When it got as far as `delivery_in_words` says."""
+    return log.acknowledged_at or log.attempted_at or log.created_at
+
+
+def _label(name: str) -> str:
+    return SUB_SCORES[name][0] if name in SUB_SCORES else name.replace("_", " ").capitalize()
+
+
+def _of_browser(log: NotificationDeliveryLog) -> str:
+    if log.state == DeliveryState.ACKNOWLEDGED:
+        return "Shown in a tab in view." if log.acknowledged_visible else "Taken by a tab in the background."
+    if log.state == DeliveryState.SENT:
+        return "Sent to your open tabs; none has confirmed it yet."
+    if log.state == DeliveryState.PENDING:
+        return "Waiting for your browser, which gets it when it connects."
+    return _of_other(log)
+
+
+def _of_other(log: NotificationDeliveryLog) -> str:
+    words = {
+        DeliveryState.PENDING: "Waiting to be sent.",
+        DeliveryState.SENT: "Sent.",
+        DeliveryState.ACKNOWLEDGED: "Arrived.",
+        DeliveryState.FAILED: "Not delivered.",
+        DeliveryState.GONE: "The browser that it was for no longer takes it.",
+        DeliveryState.SKIPPED: "Left out.",
+    }[DeliveryState(log.state)]
+    return f"{words} {log.error_message}".strip()

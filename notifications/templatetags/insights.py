@@ -1,0 +1,30 @@
+"""What the templates of the insights call."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django import template
+
+from notifications import insight_page, sparklines
+from notifications.models import NotificationDeliveryLog
+from notifications.sparklines import Sparkline
+from signals.models import Signal
+
+register = template.Library()
+
+
+@register.filter
+def sparkline(signal: Signal | None) -> Sparkline | None:
+    """None also for the blank row, which has no signal."""
+    return sparklines.sparkline(signal) if signal else None
+
+
+@register.filter
+def in_words(log: NotificationDeliveryLog) -> str:
+    return insight_page.delivery_in_words(log)
+
+
+@register.filter
+def reached_at(log: NotificationDeliveryLog) -> dt.datetime:
+    return insight_page.delivery_time(log)

@@ -1,0 +1,181 @@
+import { live } from "./main.js";
+import { renderedItems } from "./page.js";
+import { fill, fromTemplate, refreshAges, showState, stateOf } from "./rows.js";
+
+const AT_MOST = 200; // rows that a list without pages keeps when it grows all day
+const STILL_MS = 2000; // a pointer that rested this long aims at nothing
+const HEADER_PX = 64;
+const AFTER_MS = 1000; // an insight seldom comes alone; spread, so that not every trader asks at the same instant
+const SPREAD_MS = 2000;
+const EVERY_MS = 300_000; // outcomes and midnight send no frame
+const AGAIN_MS = 5000;
+const NARROWING = ["symbol", "strategy", "priority", "side"];
+
+/** The list of the dashboard and the history: what arrives, what it is narrowed to, the pages behind. */
+class List {
+  #store;
+  #waiting = new Map();
+  #pointedAt = -STILL_MS;
+  #settling;
+  #refreshing;
+  #turn = 0;
+  #end = new IntersectionObserver((seen) => seen.at(-1).isIntersecting && this.#append(seen.at(-1).target), {
+    rootMargin: "1000px",
+  });
+
+  constructor({ store }) {
+    this.#store = store;
+    store.addEventListener("change", ({ detail }) => this.#changed(detail.ids));
+    document.addEventListener("pointermove", ({ target }) => {
+      if (target.closest("[data-list]")) this.#pointedAt = performance.now();
+    });
+    document.addEventListener("click", ({ target }) => target.closest("[data-bring-in]") && this.#follow());
+    one("[data-filters]").addEventListener("change", ({ currentTarget }) => this.#narrow(currentTarget));
+    this.#watchEnd();
+    setInterval(() => this.#refresh(), EVERY_MS);
+  }
+
+  #changed(ids) {
+    for (const id of ids.filter((id) => !rowOf(id))) {
+      const notification = this.#store.item(id);
+      if (!notification?.title) continue;
+      this.#refreshSoon();
+      if (this.#belongs(notification)) this.#waiting.set(id, notification);
+      else this.#waiting.delete(id);
+    }
+    this.#settle();
+  }
+
+  /** Newer than all that is shown, since older ones belong to the pages behind, and what the filters let through. */
+  #belongs(notification) {
+    const list = one("[data-list]");
+    const newest = Number(list.querySelector("[data-notification]")?.dataset.id ?? 0);
+    return "live" in list.dataset && notification.id > newest && matches(notification, list.dataset);
+  }
+
+  #settle() {
+    clearTimeout(this.#settling);
+    const button = one("[data-bring-in]");
+    button.hidden = this.#waiting.size === 0 || !this.#beingRead;
+    if (!button.hidden) {
+      button.querySelector("[data-waiting-text]").textContent = `${this.#waiting.size} new`;
+      this.#settling = setTimeout(() => this.#settle(), STILL_MS);
+    } else if (this.#waiting.size) this.#bringIn();
+  }
+
+  get #beingRead() {
+    const list = one("[data-list]");
+    const aimedAt = performance.now() - this.#pointedAt < STILL_MS;
+    return aimedAt || list.getBoundingClientRect().top < HEADER_PX || list.querySelector(":focus-visible") !== null;
+  }
+
+  #bringIn() {
+    const list = one("[data-list]");
+    for (const id of [...this.#waiting.keys()].sort((a, b) => a - b)) {
+      const row = fromTemplate("row");
+      fill(row, this.#store.item(id));
+      row.classList.add("is-arriving");
+      list.prepend(row);
+    }
+    this.#waiting.clear();
+    one("[data-empty]")?.remove();
+    while (!one("[data-pager]") && list.children.length > AT_MOST) list.lastElementChild.remove();
+  }
+
+  #follow() {
+    this.#bringIn();
+    one("[data-bring-in]").hidden = true;
+    one("[data-list]").scrollIntoView();
+    one("[data-list] [data-open]").focus({ preventScroll: true });
+  }
+
+  #refreshSoon() {
+    this.#refreshing ??= setTimeout(() => this.#refresh(), AFTER_MS + Math.random() * SPREAD_MS);
+  }
+
+  /** The figures, and the sparklines and outcomes of rows, as the server renders them now. */
+  async #refresh() {
+    this.#refreshing = null;
+    if (document.hidden) return document.addEventListener("visibilitychange", () => this.#refresh(), { once: true });
+    const page = await read(location.href);
+    for (const part of page?.querySelectorAll("main [data-fresh]") ?? []) {
+      const id = part.closest("[data-notification]")?.dataset.id;
+      (id ? rowOf(id) : one("main"))?.querySelector(`[data-fresh="${part.dataset.fresh}"]`)?.replaceWith(part);
+    }
+  }
+
+  async #narrow(form) {
+    const turn = ++this.#turn;
+    const chosen = [...new FormData(form)].filter(([, value]) => value);
+    const address = chosen.length ? `?${new URLSearchParams(chosen)}` : location.pathname;
+    const page = await read(address);
+    if (turn !== this.#turn) return;
+    if (!page) return form.submit(); // the plain way says what is wrong
+    history.replaceState(null, "", address);
+    this.#waiting.clear();
+    one("[data-results]").replaceWith(page.querySelector("[data-results]"));
+    one("[data-clear-filters]").hidden = chosen.length === 0;
+    this.#take(page);
+    say(`${one("[data-list]").children.length || "No"} insights match${one("a[rel=next]") ? ", and more" : ""}.`);
+  }
+
+  async #append(link) {
+    this.#end.unobserve(link);
+    const page = await read(link.href);
+    if (!link.isConnected) return;
+    if (!page) return setTimeout(() => this.#watchEnd(), AGAIN_MS);
+    const rows = page.querySelectorAll("[data-list] > [data-notification]");
+    one("[data-list]").append(...rows);
+    one("[data-pager]").replaceWith(page.querySelector("[data-pager]"));
+    this.#take(page);
+    say(`${rows.length} older insights loaded.`);
+  }
+
+  /** Let the store follow the rows that came with another page; what it knows better shows in them. */
+  #take(page) {
+    const { epoch, lastSeq, unreadCount } = page.querySelector("[data-app]").dataset;
+    const rows = renderedItems();
+    for (const { id, seq } of rows) {
+      const known = this.#store.item(id);
+      if (known?.seq > seq) showState(rowOf(id), stateOf(known));
+    }
+    const notifications = rows.filter(({ id }) => !this.#store.item(id));
+    this.#store.merge({ notifications, epoch, last_seq: Number(lastSeq), unread_count: Number(unreadCount) });
+    refreshAges();
+    this.#watchEnd();
+  }
+
+  #watchEnd() {
+    const link = one("a[rel=next]");
+    if (link) this.#end.observe(link);
+  }
+}
+
+function one(selector) {
+  return document.querySelector(selector);
+}
+
+function rowOf(id) {
+  return one(`[data-list] > [data-id="${id}"]`);
+}
+
+function say(text) {
+  one("[data-list-note]").textContent = text;
+}
+
+function matches(notification, { onlyUnread, ...list }) {
+  if (onlyUnread && stateOf(notification) !== "unread") return false;
+  return NARROWING.every((name) => {
+    const wanted = list[`only${name[0].toUpperCase()}${name.slice(1)}`];
+    return !wanted || wanted === notification[name];
+  });
+}
+
+/** Another page of ours as a document that runs nothing; null when it cannot be had, or somebody signed out. */
+async function read(address) {
+  const response = await fetch(address).catch(() => null);
+  if (!response?.ok || response.redirected) return null;
+  return new DOMParser().parseFromString(await response.text(), "text/html");
+}
+
+if (live) new List(live);
