@@ -6,6 +6,7 @@ export const POLICY = Object.freeze({
   answerWithinMs: 10_000, // no frame at all after a sync: the connection is dead, whatever the browser says
   gapMs: 300, // hints may overtake each other by that much
   ackEveryMs: 250,
+  stayedAfterMs: 3_000, // a page that was left and is still here then, goes on
 });
 
 /** Full jitter: anywhere between the minimum and a ceiling that doubles with each failed attempt (1, 2, …). */

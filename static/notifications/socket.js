@@ -42,6 +42,7 @@ export class InsightSocket extends EventTarget {
   start() {
     addEventListener("online", () => this.#hurry());
     addEventListener("offline", () => this.#doubt());
+    addEventListener("beforeunload", () => this.#depart());
     addEventListener("pagehide", () => this.#leave());
     addEventListener("pageshow", ({ persisted }) => persisted && this.#open());
     document.addEventListener("visibilitychange", () => this.#sight());
@@ -119,6 +120,14 @@ export class InsightSocket extends EventTarget {
     const visible = document.visibilityState === "visible";
     this.#send({ command: "visible", visible });
     if (visible) this.#hurry();
+  }
+
+  /** A link or a form was followed: what comes from now on is for the next page to show, unless this one stays. */
+  #depart() {
+    if (this.#state === "signed-out") return;
+    this.#clear();
+    this.#leave();
+    this.#startTimer("stay", POLICY.stayedAfterMs, () => this.#open());
   }
 
   #leave() {

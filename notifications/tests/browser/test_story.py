@@ -114,6 +114,17 @@ def test_what_came_while_the_browser_was_closed_is_summed_up_in_one_toast(trader
     expect(toasts(page)).to_have_count(0)
 
 
+def test_the_test_insight_is_toasted_on_the_page_that_asked_for_it(trader: Trader) -> None:
+    page = trader.sign_in()
+    page.goto(f"{trader.site.url}/signals/connect/")
+    expect(light(page)).to_have_text("Live")
+    page.get_by_role("button", name="Send me a test insight").click()
+    expect(page.get_by_text("A test insight is made")).to_be_visible()
+    expect(toasts(page, "EURUSD")).to_have_count(1)
+    expect(badge(page)).to_have_text("1")
+    assert not trader.faults
+
+
 def test_signing_out_in_one_tab_is_said_in_the_other(trader: Trader) -> None:
     stays = trader.sign_in()
     expect(light(stays)).to_have_text("Live")

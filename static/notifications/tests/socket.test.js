@@ -280,6 +280,18 @@ describe("acknowledging", () => {
     );
   });
 
+  test("a page that is being left takes in nothing more, and goes on from there should it stay", () => {
+    const { store, wire } = connect();
+    wire.greet(established(0));
+    page.dispatchEvent(new Event("beforeunload"));
+    wire.say(fresh(1, 1, 1));
+    assert.equal(store.position, 0);
+    mock.timers.tick(2_999);
+    assert.equal(opened.length, 1);
+    mock.timers.tick(1);
+    assert.equal(opened[1].address.searchParams.get("since"), "0");
+  });
+
   test("whether the tab is in view is said when it changes", () => {
     const { wire } = connect();
     wire.greet(established(0));
