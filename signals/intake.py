@@ -130,10 +130,12 @@ def _same_alert(signal: Signal) -> Signal | None:
 def _same_body(source: WebhookSource | None, request: WebhookRequest | None) -> Signal | None:
     if source is None or request is None:
         return None
+    now = timezone.now()
     accepted = source.requests.filter(
         verdict=Verdict.ACCEPTED,
         body_digest=request.body_digest,
-        received_at__gt=timezone.now() - SAME_BODY_WINDOW,
+        received_at__gt=now - SAME_BODY_WINDOW,
+        received_at__lt=now + SAME_BODY_WINDOW,  # a clock that was set back must not make an hour of it
         signal__isnull=False,
     )
     first = accepted.select_related("signal").order_by("-received_at").first()

@@ -159,6 +159,15 @@ def test_same_body_after_a_minute_is_another_signal(post: Post, move_clock: Call
     assert Signal.objects.count() == 2
 
 
+def test_same_body_after_the_clock_was_set_back_an_hour_is_another_signal(
+    post: Post, move_clock: Callable[[float], None]
+) -> None:
+    post()
+    move_clock(-3600)
+    assert post().status_code == 201
+    assert Signal.objects.count() == 2
+
+
 def test_same_alert_id_is_the_same_signal_whatever_else_changed(post: Post) -> None:
     post(alert_id="a-1")
     assert post(alert_id="a-1", confidence=90).status_code == 200
@@ -243,6 +252,15 @@ def test_too_many_requests_a_minute_are_told_when_to_come_again(
     assert 1 <= int(response.headers["Retry-After"]) <= 60
     move_clock(61)
     assert post(alert_id="4").status_code == 201
+
+
+def test_a_clock_that_is_set_back_an_hour_silences_no_sender(
+    post: Post, settings: Any, move_clock: Callable[[float], None]
+) -> None:
+    settings.WEBHOOK_REQUESTS_PER_MINUTE = 2
+    assert [post(alert_id=str(n)).status_code for n in range(3)] == [201, 201, 429]
+    move_clock(-3600)
+    assert post(alert_id="3").status_code == 201
 
 
 def test_refused_haste_does_not_count_against_a_sender(
