@@ -9,6 +9,8 @@ from zenithedge import health
 handler400 = "notifications.api.bad_request"
 handler500 = "notifications.api.server_error"
 
+admin.site.site_header = admin.site.site_title = "ZenithEdge administration"
+
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("accounts/", include("django.contrib.auth.urls")),

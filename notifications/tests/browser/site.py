@@ -27,6 +27,7 @@ from notifications.models import NotificationPreference
 for name in ("alice", "bob"):
     user = User.objects.create_user(name, f"{name}@example.org", os.environ["CAST_PASSWORD"])
     NotificationPreference.objects.update_or_create(user=user, defaults={"min_confidence": 0})
+User.objects.create_superuser("ada", "ada@example.org", os.environ["CAST_PASSWORD"])
 """
 
 RECEIVE_ALERTS = """

@@ -1,0 +1,113 @@
+"""The preferences and the connect page, filled in by a trader at a desk and by one with a telephone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from notifications.tests.browser.conftest import Trader
+from notifications.tests.browser.site import Site
+
+pytestmark = pytest.mark.browser
+
+PREFERENCES = "/notifications/preferences/"
+
+
+def open_preferences(trader: Trader) -> Page:
+    page = trader.sign_in()
+    page.goto(f"{trader.site.url}{PREFERENCES}")
+    return page
+
+
+def saved(page: Page) -> list[str]:
+    page.get_by_role("button", name="Save preferences").click()
+    return page.locator(".note-success").inner_text().splitlines()
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_slider_and_chips_are_saved_and_the_page_says_what_changed(
+    new_trader: Callable[..., Trader], width: int
+) -> None:
+    page = open_preferences(new_trader(width=width))
+    confidence = page.get_by_role("spinbutton", name="Minimum AI confidence")
+    slider = page.get_by_role("slider")
+    slider.fill("70")
+    expect(confidence).to_have_value("70")
+    confidence.fill("72.5")
+    expect(slider).to_have_value("73")
+    expect(page.locator("[data-save-state]")).to_have_text("Unsaved changes")
+    page.get_by_role("checkbox", name="GBPUSD").check()
+    page.get_by_label("Another symbol").fill("xauusd, brk.b")
+    page.get_by_label("Another symbol").press("Enter")
+    page.get_by_label("Another strategy").fill("Own, with comma")
+    page.get_by_role("group", name="Strategies").get_by_role("button", name="Add").click()
+    assert saved(page) == [
+        "Saved.",
+        "Minimum AI confidence: 0 → 72.5",
+        "Symbols: every symbol → GBPUSD, XAUUSD, BRK.B",
+        "Strategies: every strategy → Own, with comma",
+    ]
+    expect(page.get_by_role("checkbox", name="XAUUSD")).to_be_checked()
+    expect(page.locator("[data-save-state]")).to_have_text("")
+
+
+def test_a_wrong_value_has_the_cursor_and_the_rest_is_kept(trader: Trader) -> None:
+    page = open_preferences(trader)
+    page.get_by_label("Time zone").fill("Nowhere")
+    page.get_by_role("checkbox", name="USDJPY").check()
+    page.get_by_role("button", name="Save preferences").click()
+    expect(page.get_by_role("alert").first).to_contain_text("Nothing was saved")
+    zone = page.get_by_label("Time zone")
+    expect(zone).to_be_focused()
+    expect(zone).to_have_accessible_description(re.compile("“Nowhere” is not a known time zone"))
+    expect(page.get_by_role("checkbox", name="USDJPY")).to_be_checked()
+
+
+def test_without_javascript_the_inputs_alone_do(new_trader: Callable[..., Trader]) -> None:
+    page = open_preferences(new_trader(java_script_enabled=False))
+    expect(page.get_by_role("slider")).to_be_hidden()
+    page.get_by_role("spinbutton", name="Minimum AI confidence").fill("80")
+    page.get_by_label("Another symbol").fill("xauusd")
+    page.get_by_label("A second symbol").fill("gbpusd")
+    assert saved(page) == [
+        "Saved.",
+        "Minimum AI confidence: 0 → 80",
+        "Symbols: every symbol → XAUUSD, GBPUSD",
+    ]
+
+
+def test_on_a_telephone_every_choice_can_be_brought_above_the_bar_with_the_button(
+    new_trader: Callable[..., Trader],
+) -> None:
+    page = open_preferences(new_trader(width=390))
+    bottom = page.locator(".site-nav").bounding_box()
+    button = page.get_by_role("button", name="Save preferences").bounding_box()
+    assert bottom is not None
+    assert button is not None
+    assert button["y"] + button["height"] <= bottom["y"]
+    page.get_by_label("Let high priority through").check()  # the last of the page: fails when something covers it
+
+
+def test_a_new_address_is_copied_by_its_button(trader: Trader, site: Site) -> None:
+    trader.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=site.url)
+    page = trader.sign_in()
+    page.goto(f"{site.url}/signals/connect/")
+    page.get_by_label("Name of the new webhook").fill("My chart")
+    page.get_by_role("button", name="Make a webhook").click()
+    address = page.get_by_label("Webhook URL")
+    expect(address).to_be_focused()
+    page.get_by_role("button", name="Copy: the address").click()
+    expect(page.get_by_role("button", name="Copy: the address")).to_contain_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == address.input_value()
+
+
+def test_where_there_is_no_clipboard_the_text_is_copied_the_old_way(trader: Trader, site: Site) -> None:
+    trader.context.add_init_script("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    page = trader.sign_in()
+    page.goto(f"{site.url}/signals/connect/")
+    page.get_by_role("button", name="Copy: For a strategy").click()
+    expect(page.get_by_role("button", name="Copy: For a strategy")).to_contain_text("Copied")
+    assert "{{strategy.order.action}}" in page.evaluate("getSelection().toString()")
