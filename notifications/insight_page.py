@@ -52,8 +52,7 @@ class Scale:
 def prices(signal: Signal) -> dict[str, str]:
     """Stop, target and, when there is one, entry, all with the same number of decimals: so they can be compared."""
     given = {"sl": signal.sl, "tp": signal.tp} | ({} if signal.price is None else {"price": signal.price})
-    places = max(len(f"{price.normalize():f}".partition(".")[2]) for price in given.values())
-    return {name: f"{price:.{places}f}" for name, price in given.items()}
+    return {name: f"{price:.{signal.price_places}f}" for name, price in given.items()}
 
 
 def reward_to_risk(signal: Signal) -> Decimal | None:

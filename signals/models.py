@@ -175,6 +175,12 @@ class Signal(models.Model):
         return Decimal(str(validation.truth_index if validation else self.confidence))
 
     @property
+    def price_places(self) -> int:
+        """The decimals of the most exact of its prices: all are shown with as many, so that they can be compared."""
+        prices = (self.sl, self.tp, self.price)
+        return max(len(f"{price.normalize():f}".partition(".")[2]) for price in prices if price is not None)
+
+    @property
     def own_time(self) -> dt.datetime:
         """The alert's own time, else the time at which it was received."""
         return self.bar_time or self.received_at

@@ -230,7 +230,8 @@ def _market_in_words(facts: Facts) -> str:
 
 def _recommendation(signal: Signal, status: ValidationStatus, scores: Mapping[str, SubScore]) -> str:
     if status == ValidationStatus.APPROVED:
-        return f"{signal.get_side_display()} as planned, stop {_plain(signal.sl)}, target {_plain(signal.tp)}."
+        places = signal.price_places
+        return f"{signal.get_side_display()} as planned, stop {signal.sl:.{places}f}, target {signal.tp:.{places}f}."
     advice = "Wait for confirmation or trade smaller" if status == ValidationStatus.CONDITIONAL else "Leave it out"
     if _known_weight(scores) < ENOUGH_WEIGHT:
         known = sum(sub.score is not None for sub in scores.values())
@@ -242,8 +243,3 @@ def _recommendation(signal: Signal, status: ValidationStatus, scores: Mapping[st
 
 def _known(scores: Mapping[str, SubScore]) -> dict[str, tuple[int, str]]:
     return {name: (sub.score, sub.explanation) for name, sub in scores.items() if sub.score is not None}
-
-
-def _plain(price: Decimal) -> str:
-    """Without trailing zeros and never in scientific notation."""
-    return f"{price.normalize():f}"

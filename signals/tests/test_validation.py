@@ -60,7 +60,7 @@ def test_a_good_daily_setup_is_approved_with_every_score_explained(make_daily: M
     assert verdict.status == ValidationStatus.APPROVED
     assert list(verdict.breakdown) == list(SUB_SCORES)
     assert all(entry["explanation"].endswith(".") for entry in verdict.breakdown.values())
-    assert verdict.recommendation == "Buy as planned, stop 1.091, target 1.1048."
+    assert verdict.recommendation == "Buy as planned, stop 1.0910, target 1.1048."
 
 
 def test_the_truth_index_is_the_weighted_mean_of_the_scores_with_data(make_daily: MakeSignal) -> None:
