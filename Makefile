@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-all lint lint-python lint-types lint-templates lint-frontend lint-django lock clean
+.PHONY: help run test test-all lint lint-python lint-types lint-templates lint-frontend lint-django lighthouse screenshots lock clean
 
 PY := .venv/bin/python
 MAKE_VENV := sh scripts/make_venv.sh
@@ -42,6 +42,12 @@ lint-frontend: .venv/.dev node_modules/.made
 lint-django: .venv/.dev
 	$(CHECK) makemigrations --check --dry-run
 	$(CHECK) check --fail-level WARNING
+
+lighthouse: .venv/.dev node_modules/.made ## Marks for speed, accessibility and best practices of the main pages
+	@exec $(PY) -m scripts.lighthouse
+
+screenshots: .venv/.dev ## Take the pictures in docs/screenshots/ anew
+	@exec $(PY) -m scripts.screenshots
 
 lock: .venv/.dev ## Write requirements.txt and requirements-dev.txt anew from their .in files
 	$(PIP_COMPILE) --output-file=requirements.txt requirements.in

@@ -16,8 +16,15 @@ ARGUMENTS = [
 
 
 def launch(playwright: Playwright) -> Browser:
+    return playwright.chromium.launch(executable_path=path(), args=arguments())
+
+
+def path() -> str | None:
     """The one at CHROMIUM_PATH, else the system's, else the one that Playwright installed."""
     installed = filter(None, map(shutil.which, NAMES))
-    path = os.environ.get("CHROMIUM_PATH") or next(installed, None)
+    return os.environ.get("CHROMIUM_PATH") or next(installed, None)
+
+
+def arguments() -> list[str]:
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium refuses to sandbox for root
-    return playwright.chromium.launch(executable_path=path, args=[*ARGUMENTS, *sandbox])
+    return [*ARGUMENTS, *sandbox]
