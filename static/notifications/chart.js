@@ -18,7 +18,13 @@ class PriceChart {
 
   constructor(box, prices) {
     this.#prices = prices;
-    this.#chart = createChart(box, { autoSize: true, handleScroll: false, handleScale: false });
+    this.#chart = createChart(box, {
+      autoSize: true,
+      handleScroll: false,
+      handleScale: false,
+      // From the start: the logo comes with a style element, which the policy forbids. The page credits TradingView.
+      layout: { attributionLogo: false },
+    });
     this.#closes = this.#chart.addSeries(AreaSeries, {
       priceFormat: { type: "price", precision: prices.decimals, minMove: 10 ** -prices.decimals },
       lineWidth: 2,
@@ -41,7 +47,6 @@ class PriceChart {
         background: { color: "transparent" },
         textColor: text,
         fontFamily: token("font"),
-        attributionLogo: false,
       },
       grid: { vertLines: { visible: false }, horzLines: { color: line } },
       rightPriceScale: { borderVisible: false },
