@@ -30,10 +30,11 @@ def release_held(now: dt.datetime | None = None) -> int:
 
 def reconsider_held(user_id: int, rules: Rules) -> None:
     """The user's quiet hours may have changed: what is held comes out when the new ones end, at once when it is not
-    quiet any more."""
+    quiet any more; in neither case during a pause."""
     now = timezone.now()
-    quiet = rules.quiet_hours_enabled and rules.quiet_hours.cover(now)
-    held_until = rules.quiet_hours.release_after(now) if quiet else now
+    earliest = max(now, rules.paused_until) if rules.paused_until else now
+    quiet = rules.quiet_hours_enabled and rules.quiet_hours.cover(earliest)
+    held_until = rules.quiet_hours.release_after(earliest) if quiet else earliest
     InsightNotification.objects.held().filter(user_id=user_id).update(held_until=held_until)
 
 

@@ -57,9 +57,17 @@ class TestHolding:
             ({"quiet_end_time": "23:00"}, NIGHT),
             ({"quiet_end_time": "08:30"}, MORNING + dt.timedelta(minutes=90)),
             ({"quiet_start_time": "23:00", "quiet_end_time": "23:00"}, NIGHT + dt.timedelta(hours=23, minutes=30)),
+            ({"paused_until": NIGHT + dt.timedelta(hours=1)}, MORNING),
+            ({"paused_until": MORNING + dt.timedelta(hours=5)}, MORNING + dt.timedelta(hours=5)),
+            ({"paused_until": MORNING + dt.timedelta(hours=16)}, MORNING + dt.timedelta(days=1)),
+            (
+                {"paused_until": MORNING + dt.timedelta(hours=5), "quiet_hours_enabled": False},
+                MORNING + dt.timedelta(hours=5),
+            ),
+            ({"paused_until": NIGHT - dt.timedelta(hours=1), "quiet_hours_enabled": False}, NIGHT),
         ],
     )
-    def test_follows_a_change_of_the_quiet_hours(
+    def test_follows_a_change_of_the_quiet_hours_and_of_the_pause(
         self, held_insight: Signal, alice: User, changes: dict[str, Any], held_until: dt.datetime
     ) -> None:
         preference = NotificationPreference.objects.get(user=alice)
