@@ -27,6 +27,9 @@ else:
 
 logger = logging.getLogger(__name__)
 
+# New addresses in one answer: more than fit a cookie would be kept in the session, and so in the database.
+SHOWN_ADDRESSES = 5
+
 
 class Record:
     """Shown, never written; deleted only along with the account, webhook or signal that it belongs to."""
@@ -158,6 +161,10 @@ class WebhookSourceAdmin(SourceModelAdmin):
 
     @admin.action(description="Replace the address", permissions=["change"])
     def replace_address(self, request: HttpRequest, queryset: QuerySet[WebhookSource]) -> None:
+        if queryset.count() > SHOWN_ADDRESSES:
+            text = f"Nothing was replaced: choose at most {SHOWN_ADDRESSES} at a time."
+            self.message_user(request, text, messages.ERROR)
+            return
         for source in queryset.order_by("pk"):
             token = source.rotate_token()
             source.save(update_fields=["token_hash"])

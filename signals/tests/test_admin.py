@@ -183,6 +183,20 @@ def test_webhooks_are_paused_resumed_and_given_a_new_address(admin_client: Clien
     assert WebhookSource.objects.get().token_hash != source.token_hash
 
 
+def test_new_addresses_are_never_kept_in_the_session(admin_client: Client) -> None:
+    sources = [WebhookSource.objects.create(name=f"{n}" * 64, token_hash=str(n)) for n in range(6)]
+    action: dict[str, Any] = {"action": "replace_address", "_selected_action": [source.pk for source in sources]}
+
+    refusal = admin_client.post(reverse("admin:signals_webhooksource_changelist"), action, follow=True)
+    assert "choose at most 5 at a time" in refusal.content.decode()
+    assert set(WebhookSource.objects.values_list("token_hash", flat=True)) == set("012345")
+
+    action["_selected_action"].pop()
+    admin_client.post(reverse("admin:signals_webhooksource_changelist"), action)
+    assert WebhookSource.objects.filter(token_hash__in="012345").count() == 1
+    assert "_messages" not in admin_client.session
+
+
 @pytest.mark.parametrize("model", ["tradevalidation", "webhookrequest"])
 def test_records_are_only_read(admin_client: Client, fill: Callable[[int], None], model: str) -> None:
     fill(1)
