@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from notifications import figures, insight_page, listing, stream
 from notifications.filters import Filters, choices
@@ -34,6 +34,7 @@ from notifications.priority import Priority
 from notifications.quiet import zone_or_utc
 from notifications.reasons import why_not_notified
 from signals.models import Side, Signal, TradeValidation
+from zenithedge.forms import posted_from
 
 MAX_BIGINT = 2**63 - 1
 
@@ -103,8 +104,7 @@ def insight_closes(request: ApiRequest, signal_id: int) -> HttpResponse:
     return JsonResponse(closes)
 
 
-@require_POST
-@login_required
+@posted_from("history")
 def mark_read(request: ApiRequest, notification_id: int) -> HttpResponse:
     """The form beside a notification; the page's script does the same over the API."""
     if NotificationManager.mark_read(request.user, notification_id) is None:
@@ -112,8 +112,7 @@ def mark_read(request: ApiRequest, notification_id: int) -> HttpResponse:
     return _redirect_back(request)
 
 
-@require_POST
-@login_required
+@posted_from("history")
 def mark_all_read(request: ApiRequest) -> HttpResponse:
     """`up_to_seq` is the position that the page showed: what arrived since stays unread."""
     up_to_seq = _positive_int("up_to_seq", request.POST.get("up_to_seq") or None, smallest=0)

@@ -12,12 +12,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from signals import intake, samples
 from signals.forms import SourceForm
 from signals.models import WebhookRequest, WebhookSource
 from signals.webhook import webhook_address
+from zenithedge.forms import posted_from
 
 SHOWN_REQUESTS = 20
 
@@ -51,9 +52,8 @@ def connect(request: TraderRequest) -> HttpResponse:
     return _page(request, fresh=FreshAddress(source, webhook_address(token), rotated=False))
 
 
-@require_POST
 @never_cache
-@login_required
+@posted_from("connect")
 def rotate_source(request: TraderRequest, source_id: int) -> HttpResponse:
     """The old address ends at once; the new one is shown, once."""
     source = _own_source(request, source_id)
@@ -62,8 +62,7 @@ def rotate_source(request: TraderRequest, source_id: int) -> HttpResponse:
     return _page(request, fresh=FreshAddress(source, webhook_address(token), rotated=True))
 
 
-@require_POST
-@login_required
+@posted_from("connect")
 def rename_source(request: TraderRequest, source_id: int) -> HttpResponse:
     source = _own_source(request, source_id)
     form = SourceForm(request.POST, instance=source, owner=request.user)
@@ -75,24 +74,21 @@ def rename_source(request: TraderRequest, source_id: int) -> HttpResponse:
     return redirect("connect")
 
 
-@require_POST
-@login_required
+@posted_from("connect")
 def pause_source(request: TraderRequest, source_id: int) -> HttpResponse:
     _set_paused(_own_source(request, source_id), paused=True)
     messages.success(request, "Paused: its alerts are refused until you resume it.")
     return redirect("connect")
 
 
-@require_POST
-@login_required
+@posted_from("connect")
 def resume_source(request: TraderRequest, source_id: int) -> HttpResponse:
     _set_paused(_own_source(request, source_id), paused=False)
     messages.success(request, "Resumed: its alerts are taken again.")
     return redirect("connect")
 
 
-@require_POST
-@login_required
+@posted_from("connect")
 def delete_source(request: TraderRequest, source_id: int) -> HttpResponse:
     source = _own_source(request, source_id)
     source.delete()
@@ -100,8 +96,7 @@ def delete_source(request: TraderRequest, source_id: int) -> HttpResponse:
     return redirect("connect")
 
 
-@require_POST
-@login_required
+@posted_from("connect")
 def send_test_insight(request: TraderRequest) -> HttpResponse:
     """Takes the way of every alert, so what arrives, or does not, is what a real one would do."""
     received = intake.receive(samples.trial_alert(timezone.now()), owner=request.user, origin="test")

@@ -42,7 +42,7 @@ def test_signed_out_visitor_is_sent_to_the_login() -> None:
     for address in (reverse("connect"), reverse("connect_test"), reverse("connect_pause", args=[1])):
         response = Client().post(address)
         assert response.status_code == 302
-        assert response.headers["Location"].startswith(reverse("login"))
+        assert response.headers["Location"] == f"{reverse('login')}?next={reverse('connect')}"
 
 
 def test_new_webhook_shows_its_address_once_and_the_address_works(
@@ -124,8 +124,12 @@ def test_charlie_cannot_touch_alices_webhook(charlie: User, source: WebhookSourc
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_links_change_nothing(browser: Client, source: WebhookSource, action: str) -> None:
-    assert browser.get(reverse(action, args=[source.pk])).status_code == 405
+def test_links_change_nothing_and_lead_to_the_page(browser: Client, source: WebhookSource, action: str) -> None:
+    before = WebhookSource.objects.values().get()
+    response = browser.get(reverse(action, args=[source.pk]))
+    assert (response.status_code, response.headers["Location"]) == (302, reverse("connect"))
+    assert browser.put(reverse(action, args=[source.pk])).status_code == 405
+    assert WebhookSource.objects.values().get() == before
 
 
 def test_forms_need_the_csrf_token(alice: User, source: WebhookSource) -> None:
