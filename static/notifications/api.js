@@ -1,11 +1,9 @@
 /** A request that the server refused, or that did not reach it (status 0). */
 export class ApiError extends Error {
-  constructor(status, { code = "unreachable", message = "The server cannot be reached.", fields = {} } = {}) {
+  constructor(status, message = "The server cannot be reached.") {
     super(message);
     this.name = "ApiError";
     this.status = status;
-    this.code = code;
-    this.fields = fields;
   }
 }
 
@@ -49,15 +47,13 @@ export class Api {
     const response = await fetch(this.#root + path, { credentials: "same-origin", ...options }).catch(() => null);
     if (!response) throw new ApiError(0);
     const answer = await response.json().catch(() => ({}));
-    if (!response.ok) throw new ApiError(response.status, answer.error);
+    if (!response.ok) throw new ApiError(response.status, answer.error?.message);
     return answer;
   }
 }
 
 /** From the cookie: signing in again in another tab changes it, and the one in this page's forms is then out of date. */
 function csrfToken() {
-  const cookie = document.cookie.split("; ").find((pair) => pair.startsWith("csrftoken="));
-  return cookie
-    ? cookie.slice("csrftoken=".length)
-    : (document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "");
+  const cookie = document.cookie.match(/(?:^|; )csrftoken=([^;]*)/)?.[1];
+  return cookie ?? document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
 }

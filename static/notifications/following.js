@@ -20,7 +20,7 @@ export class Following {
     try {
       this.#storage?.setItem(this.#key, JSON.stringify({ seq: furthest, epoch }));
     } catch (error) {
-      console.warn("The position cannot be kept for the next visit:", error.message);
+      console.warn("The position cannot be kept:", error.message);
     }
   }
 

@@ -1,6 +1,5 @@
 import { Api } from "./api.js";
 import { Bell } from "./bell.js";
-import { followVisibility, startThemeSwitch } from "./chrome.js";
 import { Following } from "./following.js";
 import { followSocket } from "./light.js";
 import { Page, renderedItems } from "./page.js";
@@ -8,13 +7,11 @@ import { Reads } from "./reads.js";
 import { refreshAges } from "./rows.js";
 import { InsightSocket } from "./socket.js";
 import { Store } from "./store.js";
-import { Tabs } from "./tabs.js";
-import { Toasts } from "./toasts.js";
+import { startThemeSwitch } from "./theme.js";
 
 const AGES_EVERY_MS = 30_000;
 
 startThemeSwitch();
-followVisibility();
 refreshAges();
 setInterval(refreshAges, AGES_EVERY_MS);
 const region = document.querySelector("[data-app]");
@@ -38,11 +35,26 @@ function startLive(region) {
   const socket = new InsightSocket({ store, api, address: socketAddress(stream), following });
   const reads = new Reads({ api, store, socket });
   followSocket(socket);
-  new Toasts({ region, store, tabs: new Tabs(userId), reads });
+  loadToastsWithTheFirst({ region, store, reads });
   new Bell({ store, api, reads });
   new Page({ store, reads });
   socket.start();
   return { api, reads, region, store };
+}
+
+function loadToastsWithTheFirst(live) {
+  let toasts;
+  const tell = async ({ type, detail }) => {
+    try {
+      const { Toasts } = await import("./toasts.js");
+      toasts ??= new Toasts(live);
+    } catch (error) {
+      return console.warn("Toasts could not be loaded:", error.message); // the bell and the light still tell
+    }
+    toasts[type](detail);
+  };
+  for (const type of ["arrived", "missed", "brief"]) live.store.addEventListener(type, tell);
+  for (const type of ["failed", "undoable"]) live.reads.addEventListener(type, tell);
 }
 
 function socketAddress(path) {

@@ -1,5 +1,7 @@
+const SEEN_ROWS = 100;
+
 /**
- * Marks notifications read over HTTP. The frame that follows changes the store; without a live socket the answer does.
+ * Marks notifications read over HTTP. The frame that follows changes the store; without a live socket the list does.
  *
  * Events: failed {message}; undoable, when `undoable` has changed
  */
@@ -22,23 +24,21 @@ export class Reads extends EventTarget {
   }
 
   async one(id) {
-    if (!this.#store.item(id)?.read) await this.#do(() => this.#api.markRead(id), { ids: [id], read: true });
+    if (!this.#store.item(id)?.read) await this.#do(() => this.#api.markRead(id));
   }
 
   /** Everything that this page knows of; what arrives during the click stays unread. */
   async all() {
-    const upToSeq = this.#store.position;
-    const ids = this.#store.unreadUpTo(upToSeq);
-    const answer = await this.#do(() => this.#api.markAllRead(upToSeq), { ids, read: true });
-    if (answer?.seq) this.#offer({ ...answer, ids });
+    const answer = await this.#do(() => this.#api.markAllRead(this.#store.position));
+    if (answer?.seq) this.#offer(answer);
   }
 
   /** Bring back what `all` has just read. */
   async undo() {
     if (!this.#marked) return;
-    const { seq, ids } = this.#marked;
+    const { seq } = this.#marked;
     this.keep();
-    const answer = await this.#do(() => this.#api.undoMarkAllRead(seq), { ids, read: false });
+    const answer = await this.#do(() => this.#api.undoMarkAllRead(seq));
     if (answer?.count === 0) this.#fail("It was too late to undo that.");
   }
 
@@ -52,11 +52,11 @@ export class Reads extends EventTarget {
     this.dispatchEvent(new CustomEvent("undoable"));
   }
 
-  async #do(request, change) {
+  async #do(request) {
     try {
       const answer = await request();
       if (this.#socket.state === "live") this.#socket.expectFrames();
-      else if (answer.count !== 0) this.#store.mark({ ...change, unreadCount: answer.unread_count });
+      else this.#store.merge(await this.#api.list({ limit: SEEN_ROWS }));
       return answer;
     } catch (error) {
       this.#fail(error.message);

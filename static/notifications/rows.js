@@ -33,12 +33,13 @@ export function fill(element, notification) {
     priority: PRIORITIES[notification.priority],
     confidence: `${Math.floor(notification.confidence)}%`, // down, as in the message: 79.6 is not 80
   };
-  for (const [field, text] of Object.entries(texts)) {
-    for (const target of element.querySelectorAll(`[data-field="${field}"]`)) target.textContent = text;
+  for (const target of element.querySelectorAll("[data-field]")) {
+    const { field } = target.dataset;
+    if (field === "url") target.href = notification.url;
+    else if (field === "age") target.dateTime = notification.created_at;
+    else if (field in texts) target.textContent = texts[field];
   }
-  for (const link of element.querySelectorAll('[data-field="url"]')) link.href = notification.url;
   for (const bar of element.querySelectorAll("[data-meter]")) bar.setAttribute("width", notification.confidence);
-  for (const time of element.querySelectorAll('[data-field="age"]')) time.dateTime = notification.created_at;
   for (const form of element.querySelectorAll("form[data-mark-read]")) {
     form.action = form.dataset.action.replace("/0/", `/${notification.id}/`);
   }

@@ -88,8 +88,7 @@ export class InsightSocket extends EventTarget {
     this.#socket = null;
     this.#attempt = code === TOO_MANY_MESSAGES ? 10 : this.#attempt + 1;
     this.#enter(navigator.onLine ? "reconnecting" : "offline");
-    // A refused handshake looks like a lost network from here, and a new password in another tab ends this socket though
-    // the browser is signed in anew: only the API can tell.
+    // A refused handshake looks like a lost network, and a new password in another tab ends this socket too: ask the API.
     if ((refused || code === SIGNED_OUT) && (await this.#signedOut())) return this.#enter("signed-out");
     if (!this.#socket) this.#startTimer("reconnect", backoffMs(this.#attempt), () => this.#open());
   }
@@ -109,7 +108,7 @@ export class InsightSocket extends EventTarget {
     else this.#open();
   }
 
-  /** The browser says that there is no network, which is not always so: a frame takes it back. */
+  /** The browser says that there is no network, which is not always so. */
   #doubt() {
     if (this.#state === "signed-out") return;
     this.#enter("offline");
@@ -117,7 +116,7 @@ export class InsightSocket extends EventTarget {
   }
 
   #sight() {
-    const visible = document.visibilityState === "visible";
+    const visible = !document.hidden;
     this.#send({ command: "visible", visible });
     if (visible) this.#hurry();
   }
@@ -168,22 +167,16 @@ export class InsightSocket extends EventTarget {
 
   #caughtUp() {
     this.#stopTimer("gap");
-    this.#acknowledgeSoon();
+    this.#acknowledge();
   }
 
-  #acknowledgeSoon() {
-    if (this.#timers.ack || !this.#acknowledge()) return;
-    this.#startTimer("ack", POLICY.ackEveryMs, () => this.#acknowledgeSoon());
-  }
-
-  /** Whether there was something to acknowledge, and a socket to do it on. */
   #acknowledge() {
     const seq = this.#store.position;
-    if (seq === this.#acknowledged) return false;
-    if (!this.#send({ command: "ack", seq, visible: document.visibilityState === "visible" })) return false;
+    if (this.#timers.ack || seq === this.#acknowledged) return;
+    if (!this.#send({ command: "ack", seq, visible: !document.hidden })) return;
     this.#acknowledged = seq;
     this.#following.keep(seq, this.#store.epoch);
-    return true;
+    this.#startTimer("ack", POLICY.ackEveryMs, () => this.#acknowledge());
   }
 
   async #readList() {

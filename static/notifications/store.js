@@ -5,13 +5,13 @@
  * were read again), the state equals a freshly read one.
  *
  * Events
- *   change {ids, count}          these notifications differ now (ids), the badge says `count`
- *   gap {urgent}                 the server is ahead of `position`: sync unless it closes by itself
- *   caught-up                    `position` is as far as anything heard of
- *   stale                        the server cannot tell what was missed: read the list, then call `replace`
- *   arrived {notifications}      one insight that came live and asks for a toast
- *   missed {notifications}       unread insights that came while this page was not connected
- *   brief {held, live, expired, reversed, seq}    quiet hours ended
+ *   change {ids, count}       these notifications differ now, the badge says `count`
+ *   gap {urgent}              the server is ahead of `position`: sync unless it closes by itself
+ *   caught-up                 `position` is as far as anything heard of
+ *   stale                     the server cannot tell what was missed: read the list, then call `replace`
+ *   arrived {notifications}   one insight that came live and asks for a toast
+ *   missed {notifications}    unread insights that came while this page was not connected
+ *   brief {held, live, expired, reversed, seq}   quiet hours ended
  */
 export class Store extends EventTarget {
   #position;
@@ -61,11 +61,6 @@ export class Store extends EventTarget {
     return [...this.#items.values()].sort((a, b) => b.id - a.id);
   }
 
-  /** The ids of what is unread up to a position, as far as it is known here. */
-  unreadUpTo(seq) {
-    return this.#idsOf((item) => isUnread(item) && item.seq <= seq);
-  }
-
   /** The state as plain JSON, for tests and for looking at. */
   snapshot() {
     return {
@@ -95,7 +90,6 @@ export class Store extends EventTarget {
     this.#unreadCount = list.unread_count;
     this.#stale = false;
     this.#missed = list.notifications.filter((row) => !before.has(row.id)).reverse();
-    this.#dropPassed();
     this.#changed([...before, ...this.#items.keys()]);
     this.#announceMissed();
     this.#advance();
@@ -108,16 +102,10 @@ export class Store extends EventTarget {
     this.#hear(list);
   }
 
-  /** What a confirmed request of this page read or brought back, shown at once; the frame that follows has the last word. */
-  mark({ ids, read, unreadCount }) {
-    this.#unreadCount = unreadCount;
-    this.#changed(this.#set(ids, { read }));
-  }
-
   #greet(frame) {
-    const ahead = frame.last_seq < this.#position;
-    if (!frame.recovered || frame.epoch !== this.#epoch || ahead) return this.#becomeStale();
-    this.#hear(frame);
+    const known = frame.recovered && frame.epoch === this.#epoch && frame.last_seq >= this.#position;
+    if (known) this.#hear(frame);
+    else this.#becomeStale();
   }
 
   #hear({ unread_count, last_seq }) {
@@ -139,10 +127,7 @@ export class Store extends EventTarget {
     const fresh = this.#putRows(page.notifications);
     this.#missed.push(...page.notifications.filter((row) => row.seq > this.#position));
     this.#count(page.unread_count, page.last_seq);
-    if (!page.more) {
-      this.#position = Math.max(this.#position, page.last_seq);
-      this.#dropPassed();
-    }
+    if (!page.more) this.#position = Math.max(this.#position, page.last_seq);
     this.#changed(fresh);
     if (page.more) return;
     this.#announceMissed();
@@ -152,9 +137,8 @@ export class Store extends EventTarget {
   #queue(frame) {
     if (frame.seq <= this.#position && !this.#stale) return this.#late(frame);
     const alike = this.#waiting.get(frame.seq) ?? [];
-    if (!alike.some((other) => other.notification?.id === frame.notification?.id)) {
-      this.#waiting.set(frame.seq, [...alike, frame]);
-    }
+    const doubled = alike.some((other) => other.notification?.id === frame.notification?.id);
+    if (!doubled) this.#waiting.set(frame.seq, [...alike, frame]);
     if (frame.type === "brief") this.#announceBrief(frame);
     this.#advance();
   }
@@ -168,6 +152,7 @@ export class Store extends EventTarget {
   /** Apply what waits in order, as far as there is no hole; a brief is a hole until its rows have been fetched. */
   #advance() {
     if (this.#stale) return;
+    for (const seq of this.#waiting.keys()) if (seq <= this.#position) this.#waiting.delete(seq);
     let next = this.#waiting.get(this.#position + 1);
     while (next && !next.some(isBrief)) {
       this.#position += 1;
@@ -197,14 +182,12 @@ export class Store extends EventTarget {
   }
 
   #read({ ids, up_to_seq, seq }) {
-    const read = ids ?? this.unreadUpTo(up_to_seq);
-    const older = read.filter((id) => this.item(id)?.seq < seq);
-    this.#changed(this.#set(older, { read: true, seq }));
+    const read = (item) => (ids ? ids.includes(item.id) && item.seq < seq : isUnread(item) && item.seq <= up_to_seq);
+    this.#set(read, { read: true, seq });
   }
 
   #bringBack({ read_at_seq, seq }) {
-    const ids = this.#idsOf((item) => item.seq === read_at_seq && item.read && isLive(item));
-    this.#changed(this.#set(ids, { read: false, seq }));
+    this.#set((item) => item.seq === read_at_seq && item.read && isLive(item), { read: false, seq });
   }
 
   #hearOf(seq, urgent = false) {
@@ -213,19 +196,10 @@ export class Store extends EventTarget {
     else this.#emit("caught-up");
   }
 
-  #dropPassed() {
-    for (const seq of this.#waiting.keys()) if (seq <= this.#position) this.#waiting.delete(seq);
-  }
-
-  #idsOf(matches) {
-    return [...this.#items.values()].filter(matches).map(({ id }) => id);
-  }
-
-  /** Those of the ids that are known, and have the fields now. */
-  #set(ids, fields) {
-    const known = ids.filter((id) => this.#items.has(id));
-    for (const id of known) this.#items.set(id, { ...this.item(id), ...fields });
-    return known;
+  #set(matches, fields) {
+    const items = this.items.filter(matches);
+    for (const item of items) this.#items.set(item.id, { ...item, ...fields });
+    this.#changed(items.map(({ id }) => id));
   }
 
   /** The ids of the rows that were taken: each wins unless a newer one is known. */

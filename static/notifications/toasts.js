@@ -1,62 +1,83 @@
-import { Burst, Presence } from "./attention.js";
+import { Burst, followVisibility, Presence } from "./attention.js";
 import { fill, fromTemplate } from "./rows.js";
+import { Tabs } from "./tabs.js";
 
 const AT_MOST = 3; // more would cover what is being read; the rest is counted in one of them
 const NAMED = 4;
 
-/** Toasts in the corner. How long one stays is the stylesheet's matter: its `.toast-life` animation ends. */
+/**
+ * Toasts in the corner. How long one stays is the stylesheet's matter: its `.toast-life` animation ends.
+ *
+ * What is called from outside has the name, and takes the detail, of an event of the store or of `reads`.
+ */
 export class Toasts {
   #region;
   #store;
-  #tabs;
   #reads;
+  #tabs;
   #burst = new Burst();
   #counted = [];
   #away = false;
 
-  /** `reads` marks notifications read: `reads.one(id)`. */
-  constructor({ region, store, tabs, reads }) {
+  constructor({ region, store, reads }) {
     this.#region = region;
     this.#store = store;
-    this.#tabs = tabs;
     this.#reads = reads;
-    store.addEventListener("arrived", ({ detail }) => this.#claim(detail.notifications, (own) => this.#arrived(own)));
-    store.addEventListener("missed", ({ detail }) => this.#claim(detail.notifications, (own) => this.#missed(own)));
-    store.addEventListener("brief", ({ detail }) => this.#quietHoursEnded(detail));
+    this.#tabs = new Tabs(region.dataset.userId);
     store.addEventListener("change", () => this.#withdraw());
-    reads.addEventListener("failed", ({ detail }) => this.#notice("notice", "That was not saved", detail.message));
-    reads.addEventListener("undoable", () => this.#offerUndo(reads.undoable));
     region.addEventListener("click", (event) => this.#clicked(event));
     region.addEventListener("animationend", ({ target }) => target.matches(".toast-life") && this.#close(target));
     region.addEventListener("keydown", ({ key, target }) => key === "Escape" && this.#close(target));
     document.querySelector("[data-bell-button]").addEventListener("click", () => this.#clear()); // the panel shows them
+    followVisibility();
     new Presence().onReturn(() => this.#collapse());
   }
 
-  async #claim(notifications, show) {
-    const keys = notifications.map(({ id }) => `${this.#store.epoch}:${id}`);
-    const won = new Set(await this.#tabs.claim(keys, { visible: !document.hidden }));
-    const own = notifications.filter((_, index) => won.has(keys[index]));
-    if (own.length) show(own);
+  async arrived({ notifications: [notification] }) {
+    const [own] = await this.#claim([notification]);
+    if (!own) return;
+    if (this.#region.dataset.sound === "on") this.#playSound(own);
+    if (this.#burst.exceeded()) this.#count([own]);
+    else this.#show(own);
   }
 
-  #arrived(notifications) {
-    if (this.#region.dataset.sound === "on") this.#playSound(notifications[0]);
-    for (const notification of notifications) {
-      if (this.#burst.exceeded()) this.#count([notification]);
-      else this.#show(notification);
-    }
+  /** After sleep or without a network: one is shown as if it had just come, more are counted. */
+  async missed({ notifications }) {
+    const own = await this.#claim(notifications);
+    if (own.length === 1) this.#show(own[0]);
+    else if (own.length) this.#count(own, { away: true });
+  }
+
+  /** Quiet hours have ended. */
+  async brief({ seq, held, live, expired, reversed }) {
+    const won = await this.#tabs.claim([`${this.#store.epoch}:brief:${seq}`]);
+    if (!won.length) return;
+    const rest = [expired && `${expired} expired`, reversed && `${reversed} reversed`].filter(Boolean).join(", ");
+    const title = `Quiet hours are over: ${held} held back`;
+    this.#notice("brief", title, `${live} still live${rest ? `, ${rest}` : ""}.`);
+  }
+
+  failed({ message }) {
+    this.#notice("notice", "That was not saved", message);
+  }
+
+  undoable() {
+    const shown = this.#region.querySelector("[data-undoing]");
+    if (shown) this.#remove(shown);
+    const count = this.#reads.undoable;
+    if (count) this.#notice("undo", `${count} marked as read`, "");
+  }
+
+  /** Those of the notifications that no other tab shows. */
+  async #claim(notifications) {
+    const keys = notifications.map(({ id }) => `${this.#store.epoch}:${id}`);
+    const won = await this.#tabs.claim(keys, { visible: !document.hidden });
+    return notifications.filter(({ id }, index) => won.includes(keys[index]) && !this.#store.item(id)?.read);
   }
 
   async #playSound({ priority }) {
     const { play } = await import("./sound.js");
     play(priority);
-  }
-
-  /** After sleep or without a network: one is shown as if it had just come, more are counted. */
-  #missed(notifications) {
-    if (notifications.length === 1) this.#show(notifications[0]);
-    else this.#count(notifications, { away: true });
   }
 
   #show(notification) {
@@ -109,19 +130,6 @@ export class Toasts {
     if (!shown) this.#region.prepend(toast);
   }
 
-  async #quietHoursEnded({ seq, held, live, expired, reversed }) {
-    const won = await this.#tabs.claim([`${this.#store.epoch}:brief:${seq}`]);
-    if (!won.length) return;
-    const rest = [expired && `${expired} expired`, reversed && `${reversed} reversed`].filter(Boolean).join(", ");
-    const title = `Quiet hours are over: ${held} held back`;
-    this.#notice("brief", title, `${live} still live${rest ? `, ${rest}` : ""}.`);
-  }
-
-  #offerUndo(count) {
-    this.#region.querySelector("[data-undoing]")?.remove();
-    if (count) this.#notice("undo", `${count} marked as read`, "");
-  }
-
   #notice(template, title, text) {
     const toast = fromTemplate(template);
     say(toast, title, text);
@@ -150,10 +158,14 @@ export class Toasts {
   #close(within) {
     const toast = within?.closest("[data-toast]");
     if (!toast) return;
-    const focused = toast.contains(document.activeElement);
-    const next = toast.nextElementSibling ?? toast.previousElementSibling;
     if ("counting" in toast.dataset) this.#forgetCounted();
     if ("undoing" in toast.dataset) this.#reads.keep();
+    this.#remove(toast);
+  }
+
+  #remove(toast) {
+    const focused = toast.contains(document.activeElement);
+    const next = toast.nextElementSibling ?? toast.previousElementSibling;
     toast.remove();
     if (focused) (next?.querySelector("a, button") ?? document.querySelector("main")).focus({ preventScroll: true });
   }

@@ -6,8 +6,6 @@
  *   {"op": "frame", "frame": {…}}         what the socket received
  *   {"op": "list", "list": {…}}           what GET list/ answered to a `stale`: replaces the state
  *   {"op": "merge", "list": {…}}          what GET list/ answered to the opened bell: fills in
- *   {"op": "mark", "ids": [1], "read": true, "unreadCount": 0}
- *                                         a request of this page was confirmed while no socket was open
  *   {"op": "state"}                       only the answer
  *
  * Each answer: {"state": {position, epoch, unreadCount, items, behind, stale, waiting}, "events": [[type, detail], …]},
@@ -33,7 +31,6 @@ const OPERATIONS = {
   frame: ({ frame }) => store.receive(frame),
   list: ({ list }) => store.replace(list),
   merge: ({ list }) => store.merge(list),
-  mark: ({ op, ...marked }) => store.mark(marked),
   state: () => {},
 };
 

@@ -72,7 +72,7 @@ function connect({ position = 0, answer = async () => ({ unread_count: 0 }), lis
 beforeEach(() => {
   opened.length = 0;
   page = new EventTarget();
-  view = Object.assign(new EventTarget(), { visibilityState: "visible" });
+  view = Object.assign(new EventTarget(), { hidden: false });
   network = { onLine: true };
   mock.timers.enable({ apis: ["setTimeout"] });
   for (const [name, value] of Object.entries({
@@ -295,7 +295,7 @@ describe("acknowledging", () => {
   test("whether the tab is in view is said when it changes", () => {
     const { wire } = connect();
     wire.greet(established(0));
-    view.visibilityState = "hidden";
+    view.hidden = true;
     view.dispatchEvent(new Event("visibilitychange"));
     assert.deepEqual(wire.commands("visible"), [{ command: "visible", visible: false }]);
   });

@@ -141,14 +141,6 @@ describe("reading", () => {
     assert.equal(store.item(1).seq, 1);
   });
 
-  test("without a socket a confirmed request shows at once and moves no position", () => {
-    const store = at(2, { items: [row(1, 1), row(2, 2)], unreadCount: 2 });
-    store.mark({ ids: [1, 99], read: true, unreadCount: 1 });
-    assert.deepEqual([readIds(store), store.unreadCount, store.position], [[1], 1, 2]);
-    store.mark({ ids: [1], read: false, unreadCount: 2 });
-    assert.deepEqual([readIds(store), store.unreadCount, store.position], [[], 2, 2]);
-  });
-
   test("undone brings back what that change read, and nothing else", () => {
     const store = at(4, { items: [row(1, 4, { read: true }), row(2, 3, { read: true }), row(3, 4, { read: true })] });
     receive(store, read(5, 0, { ids: [3] }), { type: "notification_unread", seq: 6, unread_count: 1, read_at_seq: 4 });

@@ -20,10 +20,3 @@ export function startThemeSwitch(root = document) {
   LIGHT_SYSTEM.addEventListener("change", () => html.dataset.themeChoice === "system" && choose("system"));
   if (now === "system") choose("system");
 }
-
-/** Lets the stylesheet hold still what nobody is looking at. */
-export function followVisibility() {
-  const show = () => document.documentElement.toggleAttribute("data-hidden", document.hidden);
-  document.addEventListener("visibilitychange", show);
-  show();
-}
