@@ -105,7 +105,7 @@ def send_test_insight(request: TraderRequest) -> HttpResponse:
     elif received.created:
         confidence = int(received.validation.truth_index)
         messages.success(
-            request, f"A test insight is made, at {confidence} % AI confidence. Your preferences decide what you see."
+            request, f"A test insight is made, at {confidence}% AI confidence. Your preferences decide what you see."
         )
     else:
         messages.info(request, "That test was already sent this second.")

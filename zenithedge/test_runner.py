@@ -4,6 +4,7 @@ import argparse
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,9 @@ class PytestRunner:
         parser.add_argument("-k", dest="keyword", help="pytest's -k: an expression over the tests' names")
 
     def run_tests(self, test_labels: Sequence[str]) -> int:
-        """Return 0 when all tests passed, else pytest's exit code."""
+        """Return 0 when all tests passed, else pytest's exit code. Raises CommandError when pytest is not installed."""
+        if find_spec("pytest") is None:
+            raise CommandError("pytest is not installed here: `make test` installs it, as does requirements-dev.txt.")
         command = self.command(test_labels)
         return subprocess.run(command, cwd=settings.BASE_DIR).returncode  # noqa: S603 - our own program
 

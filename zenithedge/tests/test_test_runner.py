@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings
 from django.core.management.base import CommandError
 
+from zenithedge import test_runner
 from zenithedge.test_runner import PytestRunner
 
 BASE = settings.BASE_DIR
@@ -35,6 +36,12 @@ def test_failing_tests_fail_the_command(tmp_path: Path) -> None:
 
     assert result.returncode == 1, result.stdout + result.stderr
     assert "1 failed" in result.stdout
+
+
+def test_missing_pytest_is_said_with_the_way_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(test_runner, "find_spec", lambda name: None)
+    with pytest.raises(CommandError, match="make test"):
+        PytestRunner().run_tests([])
 
 
 @pytest.mark.parametrize(
