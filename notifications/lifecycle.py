@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
@@ -12,8 +12,8 @@ from django.utils import timezone
 from notifications import payloads, realtime, stream
 from notifications.delivery import websocket
 from notifications.dispatching import advance, supersede_earlier
-from notifications.models import InsightNotification, InsightNotificationQuerySet
-from notifications.preferences import Rules
+from notifications.models import InsightNotification, InsightNotificationQuerySet, NotificationPreference
+from notifications.preferences import Reason, Rules
 from signals.models import Signal
 
 logger = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ def release_held(now: dt.datetime | None = None) -> int:
     """Let what is due come out of quiet hours, one brief a user; returns how many notifications were released."""
     now = now or timezone.now()
     due = InsightNotification.objects.held().filter(held_until__lte=now)
-    return sum(_release_of_user(user_id, now) for user_id in _users_of(due))
+    return _for_each_user_of(due, lambda user_id: _release_of_user(user_id, now))
 
 
 def reconsider_held(user_id: int, rules: Rules) -> None:
@@ -41,7 +41,18 @@ def reconsider_held(user_id: int, rules: Rules) -> None:
 def expire_old(now: dt.datetime | None = None) -> int:
     """Mark notifications past their expiry as expired, so that they leave the badge; returns how many."""
     now = now or timezone.now()
-    return sum(_expire_of_user(user_id, now) for user_id in _users_of(_to_expire(now)))
+    return _for_each_user_of(_to_expire(now), lambda user_id: _expire_of_user(user_id, now))
+
+
+def _for_each_user_of(rows: InsightNotificationQuerySet, change: Callable[[int], int]) -> int:
+    """One user's fault costs nobody else; the sum of what was changed."""
+    changed = 0
+    for user_id in list(rows.order_by("user_id").values_list("user_id", flat=True).distinct()[:USERS_PER_RUN]):
+        try:
+            changed += change(user_id)
+        except Exception:
+            logger.exception("The notifications of user %s could not be changed; the next run tries again", user_id)
+    return changed
 
 
 def _release_of_user(user_id: int, now: dt.datetime) -> int:
@@ -51,6 +62,9 @@ def _release_of_user(user_id: int, now: dt.datetime) -> int:
         rows = list(due.with_signal().order_by("id"))
         if not rows:
             return 0  # another process was faster
+        if NotificationPreference.objects.filter(user_id=user_id, web_enabled=False).exists():
+            due.update(held_until=None, reason=Reason.CHANNEL_OFF)  # switched off meanwhile: not for the web any more
+            return 0
         seq = advance(inbox)
         for row in rows:
             row.seq, row.held_until = seq, None
@@ -62,7 +76,7 @@ def _release_of_user(user_id: int, now: dt.datetime) -> int:
             seq=seq,
             unread_count=stream.unread_count(user_id),
             held=len(rows),
-            live=sum(row.unread for row in rows),
+            live=InsightNotification.objects.filter(id__in=[row.pk for row in rows]).unread().count(),
             expired=sum(row.expired_at is not None for row in rows),
             reversed_=InsightNotification.objects.filter(_has_opposite(), id__in=[row.pk for row in rows]).count(),
         )
@@ -86,10 +100,6 @@ def _expire_of_user(user_id: int, now: dt.datetime) -> int:
 def _to_expire(now: dt.datetime) -> InsightNotificationQuerySet:
     """Held ones are left out: the release finds them and says that they have expired."""
     return InsightNotification.objects.on_web_stream().filter(expires_at__lte=now, expired_at__isnull=True)
-
-
-def _users_of(rows: InsightNotificationQuerySet) -> list[int]:
-    return list(rows.order_by("user_id").values_list("user_id", flat=True).distinct()[:USERS_PER_RUN])
 
 
 def _updates(user_id: int, rows: Sequence[InsightNotification]) -> list[tuple[int, payloads.Frame]]:

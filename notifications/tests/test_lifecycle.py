@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from notifications import lifecycle, stream
+from notifications.delivery import websocket
 from notifications.manager import NotificationManager
 from notifications.models import InsightNotification, NotificationDeliveryLog, NotificationPreference
 from signals.models import Signal
@@ -107,6 +108,42 @@ class TestReleasing:
         assert set(InsightNotification.objects.values_list("seq", flat=True)) == {1}
         assert stream.unread_count(quiet_alice.pk) == 2
         assert NotificationDeliveryLog.objects.count() == 3
+
+    def test_leaves_inside_what_is_not_for_the_browser_any_more(
+        self, held_insight: Signal, alice: User, hints: Hints
+    ) -> None:
+        NotificationPreference.objects.filter(user=alice).update(web_enabled=False)
+
+        assert lifecycle.release_held(MORNING) == 0
+
+        notification = InsightNotification.objects.get()
+        assert (notification.seq, notification.held_until, notification.reason) == (None, None, "channel_off")
+        assert hints == []
+
+    def test_of_one_user_that_fails_keeps_no_other_waiting(
+        self,
+        held_insight: Signal,
+        bob: User,
+        make_insight: MakeSignal,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        NotificationPreference.objects.filter(user=bob).update(quiet_hours_enabled=True, time_zone="UTC")
+        with time_machine.travel(NIGHT, tick=False):
+            make_insight(bob, timeframe="4h", received_at=NIGHT)
+        write_pending = websocket.write_pending
+
+        def fail_for_alice(rows: list[InsightNotification]) -> None:
+            if rows[0].user != bob:
+                raise ValueError("poisoned")
+            write_pending(rows)
+
+        monkeypatch.setattr(websocket, "write_pending", fail_for_alice)
+
+        assert lifecycle.release_held(MORNING) == 1
+
+        assert InsightNotification.objects.held().get().user == held_insight.user
+        assert f"user {held_insight.user_id} could not be changed" in caplog.text
 
     def test_of_an_updated_insight_replaces_its_earlier_revision(
         self, held_insight: Signal, alice: User, hints: Hints
