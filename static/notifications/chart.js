@@ -5,6 +5,9 @@ import {
   LineStyle,
 } from "../vendor/lightweight-charts/lightweight-charts.standalone.production.mjs";
 
+const SHOWN_BEFORE = 50; // closes
+const SHOWN_AFTER = 12;
+const SHOWN_MARGIN = 4;
 const RESULTS = { win: "Target reached", loss: "Stop reached" };
 const SIDES = { buy: "Buy", sell: "Sell" };
 
@@ -36,7 +39,7 @@ class PriceChart {
     this.#markers = createSeriesMarkers(this.#closes, []);
     this.#drawLevels();
     this.paint();
-    this.#chart.timeScale().fitContent();
+    this.#show();
   }
 
   /** In the colours that the stylesheet gives now. */
@@ -60,6 +63,14 @@ class PriceChart {
     this.#markers.setMarkers(this.#marks(text, buy, sell));
   }
 
+  /** Around the insight, up to where it was closed; the rest is a drag away. */
+  #show() {
+    const { closes, made, closed_on: closedOn } = this.#prices;
+    const closed = closes.findIndex(({ time }) => time === closedOn);
+    const to = Math.min(closes.length, Math.max(made + SHOWN_AFTER, closed + SHOWN_MARGIN));
+    this.#chart.timeScale().setVisibleLogicalRange({ from: Math.max(0, made - SHOWN_BEFORE), to });
+  }
+
   #drawLevels() {
     const { target, entry, stop } = this.#prices;
     const lines = { target: [target, "Target"], entry: [entry, "Entry"], stop: [stop, "Stop"] };
@@ -81,7 +92,7 @@ class PriceChart {
         time: last.time,
         text: RESULTS[outcome],
         color: won ? buy : text,
-        position: "inBar",
+        position: long ? "aboveBar" : "belowBar",
         shape: won ? "circle" : "square",
       });
     }
