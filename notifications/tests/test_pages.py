@@ -104,7 +104,7 @@ class TestLists:
         for rows in (1, 20):
             for _ in range(InsightNotification.objects.count(), rows):
                 store_notification(alice, make_signal())
-            # Session, user; preferences; position with the bell's count, rows; symbols and strategies to choose from; figures.
+            # Session, user, preferences; position with the bell's count, rows; what to choose from; figures.
             with django_assert_num_queries({"dashboard": 7, "history": 6}[name]):
                 alice_client.get(reverse(name))
 

@@ -1,0 +1,159 @@
+"""The dashboard and the history narrowed by their address."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+from notifications.models import InsightNotification
+from notifications.tests.rows import store_notification
+from signals.models import Outcome, Signal
+
+MakeSignal = Callable[..., Signal]
+BOTH_PAGES = pytest.mark.parametrize("name", ["dashboard", "history"])
+
+
+@pytest.fixture
+def browser(alice: User) -> Client:
+    client = Client()
+    client.force_login(alice)
+    return client
+
+
+@pytest.fixture
+def stored(alice: User, make_signal: MakeSignal) -> dict[str, InsightNotification]:
+    sell = {"side": "sell", "sl": Decimal("1.09"), "tp": Decimal("1.07")}
+    signals = {
+        "plain": make_signal(),
+        "gold": make_signal(symbol="XAUUSD"),
+        "trend": make_signal(strategy="TrendFollower"),
+        "short": make_signal(**sell),
+        "short gold": make_signal(symbol="XAUUSD", **sell),
+    }
+    rows = {name: store_notification(alice, signal, read=name == "plain") for name, signal in signals.items()}
+    return rows | {"high": store_notification(alice, make_signal(), priority="high")}
+
+
+def shown(browser: Client, name: str, query: dict[str, str]) -> list[InsightNotification]:
+    rows: list[InsightNotification] = browser.get(reverse(name), query).context["notifications"]
+    return rows
+
+
+@BOTH_PAGES
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({"symbol": "XAUUSD"}, ["short gold", "gold"]),
+        ({"symbol": "xau/usd"}, ["short gold", "gold"]),
+        ({"strategy": "TrendFollower"}, ["trend"]),
+        ({"priority": "high"}, ["high"]),
+        ({"side": "sell"}, ["short gold", "short"]),
+        ({"side": "sell", "symbol": "XAUUSD"}, ["short gold"]),
+        ({"side": "sell", "strategy": "TrendFollower"}, []),
+        ({"symbol": "NOTHING"}, []),
+        ({"unread": "1"}, ["high", "short gold", "short", "trend", "gold"]),
+        (
+            {"symbol": "", "strategy": "", "priority": "", "side": ""},
+            ["high", "short gold", "short", "trend", "gold", "plain"],
+        ),
+    ],
+)
+def test_a_list_shows_what_the_address_lets_through(
+    browser: Client, stored: dict[str, InsightNotification], name: str, query: dict[str, str], expected: list[str]
+) -> None:
+    assert shown(browser, name, query) == [stored[key] for key in expected]
+
+
+@BOTH_PAGES
+@pytest.mark.parametrize(
+    "query",
+    [{"priority": "urgent"}, {"side": "long"}, {"unread": "yes"}, {"symbol": "X" * 65}, {"strategy": "a\0b"}],
+    ids=str,
+)
+def test_what_no_form_sends_is_refused(browser: Client, name: str, query: dict[str, str]) -> None:
+    assert browser.get(reverse(name), query).status_code == 400
+
+
+@BOTH_PAGES
+def test_the_form_shows_what_was_chosen_and_offers_what_was_seen(
+    browser: Client, stored: dict[str, InsightNotification], name: str
+) -> None:
+    page = browser.get(reverse(name), {"symbol": "XAUUSD", "side": "sell"})
+
+    html = page.content.decode()
+    assert page.context["choices"].symbols == ["EURUSD", "XAUUSD"]
+    assert page.context["choices"].strategies == ["TrendFollower", "ZenithEdge"]
+    assert "<option selected>XAUUSD</option>" in html
+    assert '<option value="sell" selected>Sell only</option>' in html
+    assert 'data-only-symbol="XAUUSD"' in html
+    assert 'data-only-side="sell"' in html
+
+
+@BOTH_PAGES
+def test_a_choice_that_matches_nothing_can_be_seen_and_cleared(
+    browser: Client, stored: dict[str, InsightNotification], name: str
+) -> None:
+    html = browser.get(reverse(name), {"symbol": "GBPUSD"}).content.decode()
+
+    assert "Nothing matches these filters" in html
+    assert "<option selected>GBPUSD</option>" in html
+    assert f'<a href="{reverse(name)}">Clear the filters</a>' in html
+
+
+def test_choices_are_ones_own(browser: Client, bob: User, make_signal: MakeSignal) -> None:
+    store_notification(bob, make_signal(symbol="BTCUSD"))
+
+    assert "BTCUSD" not in browser.get(reverse("history")).content.decode()
+
+
+def test_pages_of_a_narrowed_history_meet(browser: Client, alice: User, make_signal: MakeSignal) -> None:
+    wanted: list[Any] = []
+    for number in range(50):
+        row = store_notification(alice, make_signal(symbol="XAUUSD" if number % 2 else "EURUSD"))
+        wanted += [row] if number % 2 else []
+
+    first = browser.get(reverse("history"), {"symbol": "XAUUSD"})
+    address = f"{reverse('history')}?{first.context['older_query']}"
+    second = browser.get(address)
+
+    assert first.context["notifications"] + second.context["notifications"] == wanted[::-1]
+    assert f'href="?{first.context["older_query"].replace("&", "&amp;")}"' in first.content.decode()
+    assert second.context["next_before"] is None
+
+
+def test_the_dashboard_goes_on_in_the_history_narrowed_in_the_same_way(
+    browser: Client, alice: User, make_signal: MakeSignal
+) -> None:
+    rows = [store_notification(alice, make_signal()) for _ in range(22)]
+
+    html = browser.get(reverse("dashboard"), {"symbol": "EURUSD"}).content.decode()
+
+    assert f'href="{reverse("history")}?before={rows[2].pk}&amp;symbol=EURUSD"' in html
+
+
+def test_a_row_says_how_its_insight_ended(browser: Client, alice: User, make_signal: MakeSignal) -> None:
+    for outcome in (Outcome.WIN, Outcome.LOSS, Outcome.PENDING):
+        store_notification(alice, make_signal(outcome=outcome))
+
+    html = browser.get(reverse("dashboard")).content.decode()
+
+    assert (html.count("Target reached"), html.count("Stop reached")) == (1, 1)
+
+
+def test_a_name_that_needs_escaping_comes_back_as_it_was(browser: Client, alice: User, make_signal: MakeSignal) -> None:
+    strategy = 'A&B "quoted" <b>'
+    for _ in range(21):
+        row = store_notification(alice, make_signal(strategy=strategy))
+
+    first = browser.get(reverse("history"), {"strategy": strategy})
+    second = browser.get(f"{reverse('history')}?{first.context['older_query']}")
+
+    assert first.context["notifications"][0] == row
+    assert len(second.context["notifications"]) == 1
+    assert "<b>" not in first.content.decode()
