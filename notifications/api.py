@@ -7,7 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseServerError, JsonResponse
+from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.utils.cache import add_never_cache_headers
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
@@ -98,14 +100,14 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """handler400."""
     if _is_api(request):
         return _uncached(error_response(400, "bad_request", "The request cannot be read."))
-    return defaults.bad_request(request, exception)
+    return render(request, "400.html", status=400)  # Django's own way forgets who is signed in
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """handler500."""
+    """handler500. The page gets the request for its theme, but nothing that asks a database."""
     if _is_api(request):
         return _uncached(error_response(500, "server_error", "Something went wrong here; it has been logged."))
-    return defaults.server_error(request)
+    return HttpResponseServerError(render_to_string("500.html", {"request": request}))
 
 
 # --- The query string -----------------------------------------------------------------------------------------------
