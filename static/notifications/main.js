@@ -16,7 +16,7 @@ refreshAges();
 setInterval(refreshAges, AGES_EVERY_MS);
 const region = document.querySelector("[data-app]");
 
-/** What a page's own module goes on with, `import { live } from "./main.js"`; null when nobody is signed in. */
+/** What a page's own module imports and goes on with; null when nobody is signed in. */
 export const live = region ? startLive(region) : null;
 
 /** For a signed-in user: everything goes on from the state that the server rendered. */

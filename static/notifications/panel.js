@@ -142,8 +142,7 @@ export class Panel {
   #showMarkAll() {
     const { undoable } = this.#reads;
     const idle = !undoable && !this.#store.unreadCount;
-    if (idle && document.activeElement === this.#markAll) this.#title.focus();
-    this.#markAll.disabled = idle;
+    this.#markAll.disabled = idle && document.activeElement !== this.#markAll; // else the focus would be nowhere
     this.#markAll.textContent = undoable ? "Undo" : "Mark all read";
   }
 }

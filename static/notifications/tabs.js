@@ -7,8 +7,8 @@ const SETTLE_MS = 150; // longer than a write takes to reach the other tabs
 /**
  * One toast for any number of open tabs: who claims a key first shows it, and nobody claims it again.
  *
- * Web Locks make that exact. Where they are missing (plain http on a network), the tabs write a bid into the storage
- * they share, wait until it has settled and look whose it was. Without storage each tab is alone.
+ * Web Locks let the tabs in one at a time. Where they are missing (plain http on a network), each writes a bid into the
+ * storage they share, waits until it has settled and looks whose it was. Without storage each tab is alone.
  */
 export class Tabs {
   #name;
@@ -26,8 +26,19 @@ export class Tabs {
   async claim(keys, { visible = true } = {}) {
     if (!visible) await pause(HIDDEN_WAITS_MS);
     if (!this.#storage) return keys;
-    if (this.#locks) return this.#locks.request(this.#name, () => this.#take(keys));
-    return this.#bid(keys);
+    return this.#locks ? this.#takeAlone(keys) : this.#bid(keys);
+  }
+
+  /** The lock is held until the other tabs can read what was written: the storage of each follows a moment later. */
+  #takeAlone(keys) {
+    return new Promise((resolve, reject) => {
+      const take = () => {
+        const won = this.#take(keys);
+        resolve(won);
+        return won.length ? pause(SETTLE_MS) : null;
+      };
+      this.#locks.request(this.#name, take).catch(reject);
+    });
   }
 
   #take(keys) {

@@ -87,25 +87,30 @@ for (const [name, options] of [
   });
 }
 
-describe("where the tabs see each other's writes late, without Web Locks", () => {
-  beforeEach(() => mock.timers.enable({ apis: ["setTimeout"] }));
-  afterEach(() => mock.timers.reset());
+for (const [name, newLocks] of [
+  ["with", () => new Locks()],
+  ["without", () => null],
+]) {
+  describe(`where the tabs see each other's writes late, ${name} Web Locks`, () => {
+    beforeEach(() => mock.timers.enable({ apis: ["setTimeout"] }));
+    afterEach(() => mock.timers.reset());
 
-  const open = (count) => {
-    const shared = new SharedStorage();
-    return Array.from({ length: count }, () => new Tabs("7", { storage: new LaggingStorage(shared), locks: null }));
-  };
+    const open = (count) => {
+      const [shared, locks] = [new SharedStorage(), newLocks()];
+      return Array.from({ length: count }, () => new Tabs("7", { storage: new LaggingStorage(shared), locks }));
+    };
 
-  test("of three tabs that bid at the same instant exactly one shows the toast", async () => {
-    assert.deepEqual((await settled(claims(open(3), ["e1:1"]))).flat(), ["e1:1"]);
+    test("of three tabs that bid at the same instant exactly one shows the toast", async () => {
+      assert.deepEqual((await settled(claims(open(3), ["e1:1"]))).flat(), ["e1:1"]);
+    });
+
+    test("a bid that another tab's write took away is made again", async () => {
+      const [first, second] = open(2);
+      const won = await settled(Promise.all([first.claim(["e1:1"]), second.claim(["e1:2"])]));
+      assert.deepEqual(won, [["e1:1"], ["e1:2"]]);
+    });
   });
-
-  test("a bid that another tab's write took away is made again", async () => {
-    const [first, second] = open(2);
-    const won = await settled(Promise.all([first.claim(["e1:1"]), second.claim(["e1:2"])]));
-    assert.deepEqual(won, [["e1:1"], ["e1:2"]]);
-  });
-});
+}
 
 describe("where storage refuses", () => {
   test("a tab shows its toasts as if it were alone", async (t) => {
