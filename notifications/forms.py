@@ -26,6 +26,7 @@ MAX_ENTRIES = 100
 MAX_ENTRY_CHARS = 64
 # What exchanges use in tickers: BRK.B, ES1!, ^GSPC, GC=F, M&M, 0700. At most as long as a signal's own column.
 SYMBOL = re.compile(r"[A-Z0-9.!^=&+#$*]{1,32}")
+SPACED_SEPARATOR = re.compile(r"\s*[/:]\s*")
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -64,7 +65,8 @@ class SymbolsField(NamesField):
     def _refuse_implausible(self, name: str) -> None:
         super()._refuse_implausible(name)
         canonical = canonical_symbols([name])
-        if not canonical or not SYMBOL.fullmatch(canonical[0]):
+        words = SPACED_SEPARATOR.sub("/", name).split()
+        if not canonical or not SYMBOL.fullmatch(canonical[0]) or len(words) > 1:
             raise ValidationError(f"“{name}” is not a symbol; one looks like EURUSD, EUR/USD or FX:EURUSD.")
 
 

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 
 class NotificationManager:
-    """The one writer of notifications; what views, consumers, admin, tasks, commands and shells call.
+    """The façade: what shells, commands, the admin and other apps call. It has no logic of its own.
 
-    Not a `models.Manager`: it has no state and no queryset, and all of its methods are called on the class.
+    The socket and the HTTP API, which answer with positions, call `stream` beneath it. Not a `models.Manager`: it has
+    no state and no queryset, and all of its methods are called on the class.
     """
 
     @classmethod

@@ -6,7 +6,6 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
-from django.db import models
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
@@ -15,6 +14,7 @@ from signals import intake
 from signals.forms import SignalForm
 from signals.models import Signal, TradeValidation, ValidationStatus, WebhookRequest, WebhookSource
 from signals.webhook import webhook_address
+from zenithedge.never_written import NeverWritten
 
 if TYPE_CHECKING:
     SignalModelAdmin = admin.ModelAdmin[Signal]
@@ -31,24 +31,7 @@ logger = logging.getLogger(__name__)
 SHOWN_ADDRESSES = 5
 
 
-class Record:
-    """Shown, never written; deleted only along with the account, webhook or signal that it belongs to."""
-
-    model: type[models.Model]
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        page = request.resolver_match.url_name if request.resolver_match else None
-        own_pages = f"{self.model._meta.app_label}_{self.model._meta.model_name}_"
-        return bool(page and not page.startswith(own_pages) and getattr(request.user, "is_superuser", False))
-
-
-class ValidationInline(Record, ValidationStackedInline):
+class ValidationInline(NeverWritten, ValidationStackedInline):
     model = TradeValidation
     can_delete = False
 
@@ -120,7 +103,7 @@ class SignalAdmin(SignalModelAdmin):
 
 
 @admin.register(TradeValidation)
-class TradeValidationAdmin(Record, RecordModelAdmin):
+class TradeValidationAdmin(NeverWritten, RecordModelAdmin):
     list_display = ("validated_at", "signal", "owner", "truth_index", "status", "recommendation")
     list_filter = ("status", "signal__side", "signal__timeframe")
     list_select_related = ("signal", "signal__user")
@@ -186,7 +169,7 @@ class WebhookSourceAdmin(SourceModelAdmin):
 
 
 @admin.register(WebhookRequest)
-class WebhookRequestAdmin(Record, RecordModelAdmin):
+class WebhookRequestAdmin(NeverWritten, RecordModelAdmin):
     list_display = ("received_at", "source", "verdict", "status_code", "reason", "signal")
     list_filter = ("verdict", "status_code")
     list_select_related = ("source", "source__user", "signal")

@@ -63,9 +63,9 @@ def free_port() -> int:
 
 @contextmanager
 def server(port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Daphne on the loopback interface, its output in `log`, ended with the block."""
+    """Daphne on the loopback interface, ended with the block; `log` holds the output of this run."""
     command = [sys.executable, "-m", "daphne", "-b", HOST, "-p", str(port), "zenithedge.asgi:application"]
-    with log.open("ab") as output, _process(command, {"SITE_URL": site_url(port)}, output=output) as process:
+    with log.open("wb") as output, _process(command, {"SITE_URL": site_url(port)}, output=output) as process:
         yield process
 
 

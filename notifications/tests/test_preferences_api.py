@@ -87,6 +87,7 @@ def test_fields_that_are_not_sent_stay_as_they_are(update: Post, alice: User) ->
 @pytest.mark.parametrize(
     ("sent", "saved"),
     [
+        ({"symbols_filter": ["EUR / USD", "OANDA: gbpusd"]}, {"symbols_filter": ["EURUSD", "GBPUSD"]}),
         ({"symbols_filter": ["eur/usd", "EURUSD", " "]}, {"symbols_filter": ["EURUSD"]}),
         ({"strategies_filter": ["smc", "Own, with comma"]}, {"strategies_filter": ["SMC", "Own, with comma"]}),
         ({"time_zone": "europe/london"}, {"time_zone": "Europe/London"}),
@@ -195,6 +196,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("symbols_filter", "EURUSD", "Give a list of strings."),
     ("symbols_filter", [1], "Give a list of strings."),
     ("symbols_filter", {"EURUSD": True}, "Give a list of strings."),
+    ("symbols_filter", ["not a symbol!!"], "“not a symbol!!” is not a symbol; one looks like EURUSD, EUR/USD or FX:EURUSD."),
     ("symbols_filter", ["EUR USD?"], "“EUR USD?” is not a symbol; one looks like EURUSD, EUR/USD or FX:EURUSD."),
     ("symbols_filter", ["FX:"], "“FX:” is not a symbol; one looks like EURUSD, EUR/USD or FX:EURUSD."),
     ("symbols_filter", ["E" * 65], f"“{'E' * 64}…” is longer than 64 characters."),
