@@ -91,8 +91,6 @@ def test_the_form_shows_what_was_chosen_and_offers_what_was_seen(
     assert page.context["choices"].strategies == ["TrendFollower", "ZenithEdge"]
     assert "<option selected>XAUUSD</option>" in html
     assert '<option value="sell" selected>Sell only</option>' in html
-    assert 'data-only-symbol="XAUUSD"' in html
-    assert 'data-only-side="sell"' in html
 
 
 @BOTH_PAGES

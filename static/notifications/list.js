@@ -9,7 +9,7 @@ const AFTER_MS = 1000; // an insight seldom comes alone; spread, so that not eve
 const SPREAD_MS = 2000;
 const EVERY_MS = 300_000; // outcomes and midnight send no frame
 const AGAIN_MS = 5000;
-const NARROWING = ["symbol", "strategy", "priority", "side"];
+const AHEAD = { rootMargin: "1000px" };
 
 /** The list of the dashboard and the history: what arrives, what it is narrowed to, the pages behind. */
 class List {
@@ -19,9 +19,7 @@ class List {
   #settling;
   #refreshing;
   #turn = 0;
-  #end = new IntersectionObserver((seen) => seen.at(-1).isIntersecting && this.#append(seen.at(-1).target), {
-    rootMargin: "1000px",
-  });
+  #end = new IntersectionObserver(([{ isIntersecting, target }]) => isIntersecting && this.#append(target), AHEAD);
 
   constructor({ store }) {
     this.#store = store;
@@ -32,6 +30,7 @@ class List {
     document.addEventListener("click", ({ target }) => target.closest("[data-bring-in]") && this.#follow());
     one("[data-filters]").addEventListener("change", ({ currentTarget }) => this.#narrow(currentTarget));
     this.#watchEnd();
+    document.addEventListener("visibilitychange", () => this.#refresh());
     setInterval(() => this.#refresh(), EVERY_MS);
   }
 
@@ -50,17 +49,16 @@ class List {
   #belongs(notification) {
     const list = one("[data-list]");
     const newest = Number(list.querySelector("[data-notification]")?.dataset.id ?? 0);
-    return "live" in list.dataset && notification.id > newest && matches(notification, list.dataset);
+    return "live" in list.dataset && notification.id > newest && matches(notification);
   }
 
   #settle() {
     clearTimeout(this.#settling);
-    const button = one("[data-bring-in]");
-    button.hidden = this.#waiting.size === 0 || !this.#beingRead;
-    if (!button.hidden) {
-      button.querySelector("[data-waiting-text]").textContent = `${this.#waiting.size} new`;
-      this.#settling = setTimeout(() => this.#settle(), STILL_MS);
-    } else if (this.#waiting.size) this.#bringIn();
+    one("[data-bring-in]").hidden = !this.#waiting.size;
+    if (!this.#waiting.size) return;
+    if (!this.#beingRead) return this.#bringIn();
+    one("[data-waiting-text]").textContent = `${this.#waiting.size} new`;
+    this.#settling = setTimeout(() => this.#settle(), STILL_MS);
   }
 
   get #beingRead() {
@@ -78,13 +76,13 @@ class List {
       list.prepend(row);
     }
     this.#waiting.clear();
+    one("[data-bring-in]").hidden = true;
     one("[data-empty]")?.remove();
     while (!one("[data-pager]") && list.children.length > AT_MOST) list.lastElementChild.remove();
   }
 
   #follow() {
     this.#bringIn();
-    one("[data-bring-in]").hidden = true;
     one("[data-list]").scrollIntoView();
     one("[data-list] [data-open]").focus({ preventScroll: true });
   }
@@ -96,7 +94,7 @@ class List {
   /** The figures, and the sparklines and outcomes of rows, as the server renders them now. */
   async #refresh() {
     this.#refreshing = null;
-    if (document.hidden) return document.addEventListener("visibilitychange", () => this.#refresh(), { once: true });
+    if (document.hidden) return;
     const page = await read(location.href);
     for (const part of page?.querySelectorAll("main [data-fresh]") ?? []) {
       const id = part.closest("[data-notification]")?.dataset.id;
@@ -163,12 +161,11 @@ function say(text) {
   one("[data-list-note]").textContent = text;
 }
 
-function matches(notification, { onlyUnread, ...list }) {
-  if (onlyUnread && stateOf(notification) !== "unread") return false;
-  return NARROWING.every((name) => {
-    const wanted = list[`only${name[0].toUpperCase()}${name.slice(1)}`];
-    return !wanted || wanted === notification[name];
-  });
+/** Whether the filters, as the form shows them, let it through. */
+function matches(notification) {
+  return [...new FormData(one("[data-filters]"))].every(
+    ([name, wanted]) => !wanted || (name === "unread" ? stateOf(notification) === name : notification[name] === wanted),
+  );
 }
 
 /** Another page of ours as a document that runs nothing; null when it cannot be had, or somebody signed out. */

@@ -1,0 +1,148 @@
+"""The dashboard's and the history's lists in a real browser: what arrives, what is narrowed, the pages behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from notifications.tests.browser.conftest import Trader
+from notifications.tests.browser.site import Site
+
+pytestmark = pytest.mark.browser
+
+SYMBOLS = ("EURUSD", "GBPUSD", "AUDUSD", "NZDUSD", "USDCAD")
+
+
+def rows(page: Page) -> Locator:
+    return page.locator("[data-list] > [data-notification]")
+
+
+def bring_in(page: Page) -> Locator:
+    return page.locator("[data-bring-in]")
+
+
+def go_live(page: Page) -> None:
+    expect(page.locator("[data-light-text]")).to_have_text("Live")
+
+
+def place_of(row: Locator) -> float:
+    box = row.bounding_box()
+    assert box
+    return box["y"]
+
+
+def scroll_to_the_end(page: Page) -> None:
+    page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+
+
+def test_an_insight_slides_in_on_top_and_the_figures_follow(trader: Trader, site: Site) -> None:
+    site.make_insights(*SYMBOLS[:2])
+    page = trader.sign_in()
+    go_live(page)
+    today = page.locator("[data-fresh=insights] .tile-figure")
+    expect(today).to_have_text("2")
+    site.post_alert("USDJPY", price="150.0", sl="149.0", tp="152.0")
+    expect(rows(page).first).to_contain_text("USDJPY")
+    expect(today).to_have_text("3")
+    expect(rows(page).first.locator("svg.spark")).to_have_count(1)
+
+
+def test_what_arrives_while_the_list_is_read_waits_and_moves_nothing(trader: Trader, site: Site) -> None:
+    site.make_insights(*SYMBOLS * 3)
+    page = trader.sign_in()
+    go_live(page)
+    page.evaluate("window.scrollTo(0, 600)")
+    read = page.locator(f'[data-list] > [data-id="{rows(page).nth(8).get_attribute("data-id")}"]')
+    before = place_of(read)
+    for name in ("GBPJPY", "EURCHF"):
+        site.post_alert(name)
+    expect(bring_in(page)).to_have_text("2 new")
+    assert abs(place_of(read) - before) < 1
+    expect(rows(page)).to_have_count(15)
+    bring_in(page).click()
+    expect(rows(page).first).to_contain_text("EURCHF")
+    expect(rows(page)).to_have_count(17)
+    expect(bring_in(page)).to_be_hidden()
+    expect(rows(page).first.get_by_role("link")).to_be_focused()
+
+
+def test_what_waits_comes_in_when_the_trader_is_back_on_top(trader: Trader, site: Site) -> None:
+    site.make_insights(*SYMBOLS * 3)
+    page = trader.sign_in()
+    go_live(page)
+    page.evaluate("window.scrollTo(0, 600)")
+    site.post_alert("GBPJPY")
+    expect(bring_in(page)).to_have_text("1 new")
+    page.evaluate("window.scrollTo(0, 0)")
+    expect(rows(page).first).to_contain_text("GBPJPY")
+    expect(bring_in(page)).to_be_hidden()
+
+
+def test_a_filter_is_in_the_address_and_holds_for_what_arrives(trader: Trader, site: Site) -> None:
+    site.make_insights(*SYMBOLS)
+    page = trader.sign_in()
+    go_live(page)
+    page.get_by_label("Symbol").select_option("EURUSD")
+    expect(rows(page)).to_have_count(1)
+    expect(page).to_have_url(f"{site.url}/?symbol=EURUSD")
+    site.post_alert("GBPUSD")
+    site.post_alert("EURUSD")
+    expect(rows(page)).to_have_count(2)
+    expect(rows(page).filter(has_text="GBPUSD")).to_have_count(0)
+    page.reload()
+    expect(page.get_by_label("Symbol")).to_have_value("EURUSD")
+    expect(rows(page)).to_have_count(2)
+    page.get_by_role("link", name="Clear").click()
+    expect(rows(page)).to_have_count(7)
+
+
+def test_filters_work_without_javascript(new_trader: Callable[..., Trader], site: Site) -> None:
+    site.make_insights(*SYMBOLS)
+    page = new_trader(java_script_enabled=False).sign_in()
+    page.get_by_label("Symbol").select_option("EURUSD")
+    page.get_by_role("button", name="Filter").click()
+    expect(rows(page)).to_have_count(1)
+    expect(page.get_by_label("Symbol")).to_have_value("EURUSD")
+
+
+def test_the_history_goes_on_as_far_as_there_is_any(trader: Trader, site: Site) -> None:
+    site.make_insights(*SYMBOLS * 9)
+    trader.sign_in()
+    page = trader.open_tab("/notifications/")
+    go_live(page)
+    while page.locator("a[rel=next]").count():
+        shown = rows(page).count()
+        scroll_to_the_end(page)
+        expect(rows(page).nth(shown)).to_be_attached()
+    ids = page.evaluate("[...document.querySelectorAll('[data-list] > li')].map((row) => Number(row.dataset.id))")
+    assert ids == sorted(set(ids), reverse=True)
+    assert len(ids) == 45
+    oldest = rows(page).last
+    oldest.get_by_role("button", name="Mark read").click()
+    expect(oldest.locator("[data-field=state]")).to_have_text("Read")
+    expect(page.locator("[data-badge]")).to_have_text("44")
+
+
+def test_the_history_goes_on_without_javascript(new_trader: Callable[..., Trader], site: Site) -> None:
+    site.make_insights(*SYMBOLS * 5)
+    page = new_trader(java_script_enabled=False).sign_in()
+    page.goto(f"{site.url}/notifications/")
+    expect(rows(page)).to_have_count(20)
+    page.get_by_role("link", name="Older").click()
+    expect(rows(page)).to_have_count(5)
+    page.get_by_role("link", name="Back to the newest").click()
+    expect(rows(page)).to_have_count(20)
+
+
+def test_the_price_chart_is_drawn_with_nothing_but_the_sites_own_files(trader: Trader, site: Site) -> None:
+    signal_id = site.post_alert("EURUSD")
+    page = trader.sign_in()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{site.url}/signals/insight/{signal_id}/")
+    expect(page.locator("[data-closes] canvas").first).to_be_visible()
+    expect(page.get_by_role("link", name="Charts by TradingView")).to_be_visible()
+    expect(page.locator("[data-chart-note]")).to_have_count(0)
+    assert [url for url in asked if not url.startswith((f"{site.url}/", "data:"))] == []
