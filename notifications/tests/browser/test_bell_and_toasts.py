@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -13,7 +12,6 @@ from notifications.tests.browser.site import Site
 from notifications.tests.browser.test_story import NEWS, badge, light, rows, toasts, wait_for_claims
 
 pytestmark = pytest.mark.browser
-NewTrader = Callable[..., Trader]
 
 COUNT_TONES = """
     window.tones = 0;
@@ -33,12 +31,16 @@ TURN_SOUND_ON = """
 """
 
 
-@pytest.fixture(params=[1440, 390])
-def page(request: pytest.FixtureRequest, new_trader: NewTrader) -> Page:
-    """A live page of Alice's, wide and narrow."""
-    page = new_trader(width=request.param).sign_in()
+@pytest.fixture
+def page(trader: Trader) -> Page:
+    """A live page of Alice's, wide at first."""
+    page = trader.sign_in()
     expect(light(page)).to_have_text("Live")
     return page
+
+
+def narrow(page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
 
 
 def panel(page: Page) -> Locator:
@@ -81,6 +83,7 @@ def test_the_bell_works_with_the_keyboard_alone(page: Page, site: Site) -> None:
     expect(bell).to_be_focused()
     expect(bell).to_have_attribute("aria-expanded", "false")
 
+    narrow(page)
     page.keyboard.press("Enter")
     expect(panel(page).get_by_role("region", name="Unread").get_by_role("listitem")).to_have_count(2)
     expect(panel(page).get_by_role("region", name="Earlier").get_by_role("listitem")).to_contain_text("GBPUSD")
@@ -116,6 +119,7 @@ def test_a_burst_is_counted_in_one_toast_and_folds_when_the_trader_comes_back(pa
     expect(toasts(page, "6 more new insights")).to_contain_text("High priority: GBPUSD, EURUSD.")
     expect(toasts(page)).to_have_count(3)
 
+    narrow(page)
     page.clock.set_fixed_time(dt.datetime.now(dt.UTC) + dt.timedelta(minutes=3))
     page.mouse.move(100, 200)
     expect(toasts(page)).to_have_count(1)
@@ -127,12 +131,14 @@ def test_a_burst_is_counted_in_one_toast_and_folds_when_the_trader_comes_back(pa
 def test_a_toast_waits_while_it_is_pointed_at_or_focused(page: Page, site: Site) -> None:
     site.post_alert("EURUSD")
     expect(toasts(page, "EURUSD")).to_be_visible()
+    page.locator(".toast-life").evaluate("(life) => life.getAnimations()[0].updatePlaybackRate(0.1)")
     page.mouse.move(5, 400)
     assert life(page) == "running"
     toasts(page).hover()
     assert life(page) == "paused"
     page.mouse.move(5, 400)
     assert life(page) == "running"
+    narrow(page)
     toasts(page).get_by_role("link", name="View insight").focus()
     assert life(page) == "paused"
     page.locator("[data-bell-button]").focus()
