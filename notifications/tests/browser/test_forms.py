@@ -54,6 +54,35 @@ def test_slider_and_chips_are_saved_and_the_page_says_what_changed(
     expect(page.locator("[data-save-state]")).to_have_text("")
 
 
+def test_a_pause_takes_one_click_and_ends_by_the_chosen_clock(trader: Trader) -> None:
+    page = open_preferences(trader)
+    page.clock.set_fixed_time("2099-03-01T22:00:00Z")
+    page.get_by_label("Time zone").fill("Asia/Tokyo")
+    page.get_by_role("button", name="Until the morning").click()
+    expect(page.get_by_label("Pause everything until")).to_have_value("2099-03-02T08:00")
+    assert saved(page) == [
+        "Saved.",
+        "Time zone: UTC → Asia/Tokyo",
+        "Pause everything until: no pause → 2099-03-02 08:00",
+    ]
+    expect(page.locator("[data-paused]")).to_contain_text("Everything is paused until")
+    page.get_by_role("button", name="No pause").click()
+    assert saved(page)[1:] == ["Pause everything until: 2099-03-02 08:00 → no pause"]
+    expect(page.locator("[data-paused]")).to_have_count(0)
+
+
+def test_the_zone_of_the_browser_is_offered_where_it_is_another(trader: Trader) -> None:
+    page = open_preferences(trader)
+    zone = page.get_by_label("Time zone")
+    here = page.evaluate("Intl.DateTimeFormat().resolvedOptions().timeZone")
+    offer = page.get_by_role("button", name=f"Use {here}, as this browser does")
+    zone.fill("Asia/Tokyo")
+    zone.blur()
+    offer.click()
+    expect(zone).to_have_value(here)
+    expect(offer).to_be_hidden()
+
+
 def test_a_wrong_value_has_the_cursor_and_the_rest_is_kept(trader: Trader) -> None:
     page = open_preferences(trader)
     page.get_by_label("Time zone").fill("Nowhere")
