@@ -8,6 +8,8 @@ import {
 const SHOWN_BEFORE = 50; // closes
 const SHOWN_AFTER = 12;
 const SHOWN_MARGIN = 4;
+const NARROW_PX = 480;
+const LABELS_PX = 70;
 const RESULTS = { win: "Target reached", loss: "Stop reached" };
 const SIDES = { buy: "Buy", sell: "Sell" };
 
@@ -39,7 +41,7 @@ class PriceChart {
     this.#markers = createSeriesMarkers(this.#closes, []);
     this.#drawLevels();
     this.paint();
-    this.#show();
+    this.#show(box.clientWidth);
   }
 
   /** In the colours that the stylesheet gives now. */
@@ -63,12 +65,13 @@ class PriceChart {
     this.#markers.setMarkers(this.#marks(text, buy, sell));
   }
 
-  /** Around the insight, up to where it was closed; the rest is a drag away. */
-  #show() {
+  /** Around the insight, up to where it was closed, with room for the levels' labels; the rest is a drag away. */
+  #show(width) {
     const { closes, made, closed_on: closedOn } = this.#prices;
     const closed = closes.findIndex(({ time }) => time === closedOn);
     const to = Math.min(closes.length, Math.max(made + SHOWN_AFTER, closed + SHOWN_MARGIN));
-    this.#chart.timeScale().setVisibleLogicalRange({ from: Math.max(0, made - SHOWN_BEFORE), to });
+    const from = Math.max(0, made - (width < NARROW_PX ? SHOWN_BEFORE / 2 : SHOWN_BEFORE));
+    this.#chart.timeScale().setVisibleLogicalRange({ from, to: to + ((to - from) * LABELS_PX) / width });
   }
 
   #drawLevels() {
