@@ -111,3 +111,17 @@ def test_prices_have_the_same_decimals(make_signal: Callable[..., Signal]) -> No
     signal = make_signal(price=Decimal("191.2"), sl=Decimal(190), tp=Decimal("193.455"))
     assert prices(signal) == {"sl": "190.000", "tp": "193.455", "price": "191.200"}
     assert prices(make_signal(price=None, sl=Decimal(19000), tp=Decimal(19500))) == {"sl": "19000", "tp": "19500"}
+
+
+@pytest.mark.parametrize(("sound", "said"), [(True, "on"), (False, "off")])
+def test_a_page_says_whether_toasts_make_a_sound(browser: Client, alice: User, *, sound: bool, said: str) -> None:
+    alice.notification_preference.sound = sound
+    alice.notification_preference.save()
+
+    assert f'data-sound="{said}"' in body(browser, reverse("connect"))
+
+
+def test_an_account_without_preferences_hears_nothing(browser: Client, alice: User) -> None:
+    alice.notification_preference.delete()
+
+    assert 'data-sound="off"' in body(browser, reverse("connect"))
