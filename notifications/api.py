@@ -174,16 +174,17 @@ def _read_side(text: str) -> str:
 
 
 def _read_symbol(text: str) -> str:
-    return _fitting("symbol", canonical_symbol(text), "Give a symbol such as EURUSD.")
+    longest = Signal._meta.get_field("symbol").max_length or 0
+    return _fitting(canonical_symbol(text), longest, "Give a symbol such as EURUSD.")
 
 
 def _read_strategy(text: str) -> str:
-    return _fitting("strategy", canonical_strategy(text), "Give a strategy such as TrendFollower.")
+    longest = Signal._meta.get_field("strategy").max_length or 0
+    return _fitting(canonical_strategy(text), longest, "Give a strategy such as TrendFollower.")
 
 
-def _fitting(field: str, text: str, advice: str) -> str:
+def _fitting(text: str, longest: int, advice: str) -> str:
     """What the signal's field can hold; PostgreSQL takes no NUL even to compare with."""
-    longest = Signal._meta.get_field(field).max_length or 0
     if not text or len(text) > longest or "\0" in text:
         raise ValueError(advice)
     return text

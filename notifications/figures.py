@@ -110,7 +110,7 @@ def begin(date: dt.date, zone: dt.tzinfo) -> dt.datetime:
     return dt.datetime.combine(date, dt.time.min, tzinfo=zone).astimezone(dt.UTC)
 
 
-def _counted(user_id: int, begins: list[dt.datetime]) -> Iterable[dict[str, Any]]:
+def _counted(user_id: int, begins: list[dt.datetime]) -> Iterable[Any]:
     # The days' bounds come from Python's zone table: the database's may differ or be missing.
     newest_first = reversed(list(enumerate(begins)))
     day = Case(
@@ -132,7 +132,7 @@ def _latest(rows: InsightNotificationQuerySet) -> InsightNotificationQuerySet:
     return rows.on_web_stream().exclude(Exists(same.filter(revision__gt=OuterRef("revision"))))
 
 
-def _figures(dates: list[dt.date], rows: Iterable[dict[str, Any]]) -> Figures:
+def _figures(dates: list[dt.date], rows: Iterable[Any]) -> Figures:
     days = [Day(date) for date in dates]
     today, fortnight = Tally(), Tally()
     strategies: defaultdict[str, Tally] = defaultdict(Tally)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 from collections.abc import Callable
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -27,12 +28,14 @@ ZONES = ["UTC", "Pacific/Auckland", "America/Los_Angeles", "Asia/Kathmandu"]
 def store_at(alice: User, make_signal: MakeSignal) -> Callable[..., InsightNotification]:
     """Store a notification that was made at this time; the signal's fields can be given too."""
 
-    def store(at: dt.datetime, *, of: Signal | None = None, user: User | None = None, **fields: object) -> object:
+    def store(
+        at: dt.datetime, *, of: Signal | None = None, user: User | None = None, **fields: Any
+    ) -> InsightNotification:
         of_signal = {name: fields.pop(name) for name in ("strategy", "outcome") if name in fields}
         signal = of or make_signal(**of_signal)
         return store_notification(user or alice, signal, created_at=at, **fields)
 
-    return store  # type: ignore[return-value]  # the fields are of many types
+    return store
 
 
 StoreAt = Callable[..., InsightNotification]
