@@ -196,7 +196,11 @@ WRONG: list[tuple[str, Any, str]] = [
     ("symbols_filter", "EURUSD", "Give a list of strings."),
     ("symbols_filter", [1], "Give a list of strings."),
     ("symbols_filter", {"EURUSD": True}, "Give a list of strings."),
-    ("symbols_filter", ["not a symbol!!"], "“not a symbol!!” is not a symbol; one looks like EURUSD, EUR/USD or FX:EURUSD."),
+    (
+        "symbols_filter",
+        ["not a symbol!!"],
+        "“not a symbol!!” is not a symbol; one looks like EURUSD, EUR/USD or FX:EURUSD.",
+    ),
     ("symbols_filter", ["EUR USD?"], "“EUR USD?” is not a symbol; one looks like EURUSD, EUR/USD or FX:EURUSD."),
     ("symbols_filter", ["FX:"], "“FX:” is not a symbol; one looks like EURUSD, EUR/USD or FX:EURUSD."),
     ("symbols_filter", ["E" * 65], f"“{'E' * 64}…” is longer than 64 characters."),
