@@ -140,3 +140,23 @@ def test_where_there_is_no_clipboard_the_text_is_copied_the_old_way(trader: Trad
     page.get_by_role("button", name="Copy: For a strategy").click()
     expect(page.get_by_role("button", name="Copy: For a strategy")).to_contain_text("Copied")
     assert "{{strategy.order.action}}" in page.evaluate("getSelection().toString()")
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_a_webhook_is_renamed_paused_and_deleted_where_it_stands(
+    new_trader: Callable[..., Trader], site: Site, width: int
+) -> None:
+    page = new_trader(width=width).sign_in()
+    page.goto(f"{site.url}/signals/connect/")
+    page.get_by_role("button", name="Make a webhook").click()
+    webhook = page.locator("[data-source]")
+    webhook.get_by_text("Manage").click()
+    webhook.get_by_label("Name").fill("Gold chart")
+    webhook.get_by_role("button", name="Rename").click()
+    expect(page.get_by_role("heading", name="Gold chart")).to_be_visible()
+    webhook.get_by_role("button", name="Pause Gold chart").click()
+    expect(webhook).to_contain_text("Paused")
+    webhook.get_by_text("Manage").click()
+    webhook.get_by_role("button", name="Delete Gold chart").click()
+    expect(webhook).to_have_count(0)
+    expect(page.get_by_text("You have none yet.")).to_be_visible()
