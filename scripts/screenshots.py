@@ -1,59 +1,56 @@
-"""Take the documentation's pictures of the site: `python -m scripts.screenshots`.
+"""Take the documentation's pictures: every page, wide and narrow, dark and light: `python -m scripts.screenshots`."""
 
-A server of its own, on a database of its own, gets some weeks of real market data through its webhook, then one alert
-with news while the page is open, so that the picture shows a toast.
-"""
+from __future__ import annotations
 
-import tempfile
-from pathlib import Path
+import os
 
-from playwright.sync_api import Page, expect, sync_playwright
+import django
+from playwright.sync_api import BrowserContext, sync_playwright
 
 from notifications.tests.browser.chromium import launch
-from notifications.tests.browser.site import PASSWORD, ROOT, Site
+from notifications.tests.browser.pages import SIGNED_IN, SIGNED_OUT, Show
+from notifications.tests.browser.site import ROOT, Site
+from scripts.showcase import showcase, sign_in
 
 FOLDER = ROOT / "docs" / "screenshots"
-FIRST_DAY, LAST_DAY = "2024-02-01", "2024-03-08"
-ALERT = {
-    "side": "sell",
-    "price": "191.20",
-    "sl": "192.00",
-    "tp": "189.10",
-    "strategy": "MeanReversion",
-    "regime": "Range",
-    "session": "Asia",
-    "news_headline": "Bank of Japan keeps its rate; the yen steadies",
-    "news_context": "The Bank of Japan left its policy rate unchanged and said that it watches the exchange rate.",
-}
+SCREENS = {"1440": (1440, 900), "390": (390, 844)}
+THEMES = ("dark", "light")
+QUALITY = 72
+# States of pages that have a picture already.
+LEFT_OUT = {"wrong preferences", "fresh webhook", "refused sign-in"}
 
 
 def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "zenithedge.settings")
+    django.setup()
     FOLDER.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        site = Site(Path(folder))
-        site.found()
-        site.start()
-        try:
-            site.replay(FIRST_DAY, LAST_DAY)
-            with sync_playwright() as playwright, launch(playwright) as browser:
-                take_dashboard(browser.new_page(viewport={"width": 1440, "height": 900}), site)
-        finally:
-            site.kill()
+    for picture in FOLDER.glob("*.*"):
+        picture.unlink()
+    with showcase() as site, sync_playwright() as playwright, launch(playwright) as browser:
+        context = browser.new_context()
+        sign_in(context.new_page(), site)
+        session = context.storage_state()
+        context.close()
+        for screen, (width, height) in SCREENS.items():
+            for theme in THEMES:
+                for pages, state in ((SIGNED_IN, session), (SIGNED_OUT, None)):
+                    context = browser.new_context(
+                        storage_state=state, viewport={"width": width, "height": height}, reduced_motion="reduce"
+                    )
+                    context.add_cookies([{"name": "theme", "value": theme, "url": site.url}])
+                    take_all(context, site, pages, f"{screen}-{theme}")
+                    context.close()
 
 
-def take_dashboard(page: Page, site: Site) -> None:
-    sign_in(page, site)
-    site.post_alert("GBPJPY", **ALERT)
-    expect(page.locator("[data-toast]", has_text="GBPJPY")).to_be_visible()
-    page.screenshot(path=FOLDER / "dashboard.png", animations="disabled")
-
-
-def sign_in(page: Page, site: Site) -> None:
-    page.goto(f"{site.url}/")
-    page.get_by_label("Username").fill("alice")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.locator("[data-light-text]")).to_have_text("Live")
+def take_all(context: BrowserContext, site: Site, pages: dict[str, Show], kind: str) -> None:
+    for name, show in pages.items():
+        if name in LEFT_OUT:
+            continue
+        page = context.new_page()
+        show(page, site)
+        page.wait_for_load_state("networkidle")
+        page.screenshot(path=FOLDER / f"{name.replace(' ', '-')}-{kind}.jpg", type="jpeg", quality=QUALITY)
+        page.close()
 
 
 if __name__ == "__main__":

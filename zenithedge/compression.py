@@ -21,9 +21,9 @@ SMALLEST_BYTES = 500  # below it the headers outweigh what is saved
 _compressed: dict[str, tuple[str, bytes]] = {}
 
 
-class CompressingStaticMiddleware(ServeStaticMiddleware):
-    async def aserve(self, static_file: StaticFile | Redirect, request: HttpRequest) -> HttpResponseBase:  # type: ignore[override]  # theirs names its own class
-        response = await ServeStaticMiddleware.aserve(static_file, request)
+class CompressingStaticMiddleware(ServeStaticMiddleware):  # type: ignore[misc]  # is Any for the type checker
+    async def aserve(self, static_file: StaticFile | Redirect, request: HttpRequest) -> HttpResponseBase:
+        response: HttpResponseBase = await ServeStaticMiddleware.aserve(static_file, request)
         if not _is_whole_text(request, response):
             return response
         patch_vary_headers(response, ["Accept-Encoding"])
