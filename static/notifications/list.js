@@ -111,10 +111,11 @@ class List {
     if (!page) return form.submit(); // the plain way says what is wrong
     history.replaceState(null, "", address);
     this.#waiting.clear();
+    const items = renderedItems(page);
     one("[data-results]").replaceWith(page.querySelector("[data-results]"));
     one("[data-clear-filters]").hidden = chosen.length === 0;
-    this.#take(page);
-    say(`${one("[data-list]").children.length || "No"} insights match${one("a[rel=next]") ? ", and more" : ""}.`);
+    this.#take(page, items);
+    say(`${items.length || "No"} insights match${one("a[rel=next]") ? ", and more" : ""}.`);
   }
 
   async #append(link) {
@@ -122,24 +123,23 @@ class List {
     const page = await read(link.href);
     if (!link.isConnected) return;
     if (!page) return setTimeout(() => this.#watchEnd(), AGAIN_MS);
-    const rows = page.querySelectorAll("[data-list] > [data-notification]");
-    one("[data-list]").append(...rows);
+    const items = renderedItems(page);
+    one("[data-list]").append(...page.querySelectorAll("[data-list] > [data-notification]"));
     one("[data-pager]").replaceWith(page.querySelector("[data-pager]"));
-    this.#take(page);
-    say(`${rows.length} older insights loaded.`);
+    this.#take(page, items);
+    say(`${items.length} older insights loaded.`);
   }
 
   /** Let the store follow the rows that came with another page; what it knows better shows in them. */
-  #take(page) {
+  #take(page, items) {
     const { epoch, lastSeq, unreadCount } = page.querySelector("[data-app]").dataset;
-    const rows = renderedItems();
-    for (const { id, seq } of rows) {
+    for (const { id, seq } of items) {
       const known = this.#store.item(id);
       if (known?.seq > seq) showState(rowOf(id), stateOf(known));
+      refreshAges(rowOf(id));
     }
-    const notifications = rows.filter(({ id }) => !this.#store.item(id));
+    const notifications = items.filter(({ id }) => !this.#store.item(id));
     this.#store.merge({ notifications, epoch, last_seq: Number(lastSeq), unread_count: Number(unreadCount) });
-    refreshAges();
     this.#watchEnd();
   }
 

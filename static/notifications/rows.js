@@ -2,6 +2,7 @@ import { isUnread } from "./store.js";
 
 const SIDES = { buy: "Buy", sell: "Sell" };
 const PRIORITIES = { high: "High priority", medium: "Medium priority", low: "Low priority" };
+const EXACTLY = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const STATES = { unread: "New", read: "Read", expired: "Expired", superseded: "Replaced by an update" };
 
 /** A copy of one of the page's templates. */
@@ -58,8 +59,10 @@ export function showState(element, state) {
 export function refreshAges(root = document) {
   for (const time of root.querySelectorAll("time[data-field=age]")) {
     const then = new Date(time.dateTime);
-    time.textContent = age((Date.now() - then) / 1000);
-    time.title = then.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
+    const text = age((Date.now() - then) / 1000);
+    if (time.textContent === text) continue; // in a long list nearly all of them
+    time.textContent = text;
+    time.title = EXACTLY.format(then);
   }
 }
 
