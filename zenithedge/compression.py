@@ -21,7 +21,7 @@ SMALLEST_BYTES = 500  # below it the headers outweigh what is saved
 _compressed: dict[str, tuple[str, bytes]] = {}
 
 
-class CompressingStaticMiddleware(ServeStaticMiddleware):  # type: ignore[misc]  # is Any for the type checker
+class CompressingStaticMiddleware(ServeStaticMiddleware):  # type: ignore[misc]  # servestatic ships no types  # type: ignore[misc]  # is Any for the type checker
     async def aserve(self, static_file: StaticFile | Redirect, request: HttpRequest) -> HttpResponseBase:
         response: HttpResponseBase = await ServeStaticMiddleware.aserve(static_file, request)
         if not _is_whole_text(request, response):

@@ -10,10 +10,11 @@ from django.contrib.admin.widgets import AdminTextareaWidget
 from django.db.models import JSONField, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 
-from notifications.admin.read_only import ModelAdmin, NeverWritten, ReadOnlyAdmin
+from notifications.admin.read_only import ModelAdmin, ReadOnlyAdmin
 from notifications.forms import WEEKDAYS, NamesField, SymbolsField, TimeZoneField
 from notifications.models import NotificationPreference, PreferenceVersion
 from notifications.preferences import canonical_strategies, canonical_symbols
+from zenithedge.never_written import NeverWritten
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
