@@ -16,12 +16,19 @@ FIRST_DAY, LAST_DAY = "2024-02-01", "2024-03-08"
 
 @contextmanager
 def showcase() -> Iterator[Site]:
+    with founded_site() as site:
+        site.replay(FIRST_DAY, LAST_DAY)
+        yield site
+
+
+@contextmanager
+def founded_site() -> Iterator[Site]:
+    """One that has traders, and no insight yet."""
     with tempfile.TemporaryDirectory() as folder:
         site = Site(Path(folder))
         site.found()
         site.start()
         try:
-            site.replay(FIRST_DAY, LAST_DAY)
             yield site
         finally:
             site.kill()

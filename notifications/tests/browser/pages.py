@@ -99,7 +99,9 @@ def show_server_error(page: Page, site: Site) -> None:
 
     from notifications import api
 
-    broken = api.server_error(RequestFactory().get("/broken/"))
+    request = RequestFactory().get("/broken/")
+    request.COOKIES.update({cookie["name"]: cookie["value"] for cookie in page.context.cookies()})
+    broken = api.server_error(request)
 
     def answer(route: Route) -> None:
         route.fulfill(status=500, content_type="text/html", body=broken.content)
@@ -111,7 +113,6 @@ def show_server_error(page: Page, site: Site) -> None:
 SIGNED_IN: dict[str, Show] = {
     "dashboard": go_to("/"),
     "bell": show_open_bell,
-    "toast": show_toast,
     "insight": show_insight,
     "history": go_to("/notifications/"),
     "preferences": go_to("/notifications/preferences/"),
@@ -121,6 +122,7 @@ SIGNED_IN: dict[str, Show] = {
     "password change": go_to("/accounts/password_change/"),
     "400": go_to("/notifications/?before=nonsense"),
     "404": go_to("/nowhere/"),
+    "toast": show_toast,
 }
 SIGNED_OUT: dict[str, Show] = {
     "sign-in": go_to("/accounts/login/"),

@@ -146,3 +146,12 @@ def test_the_price_chart_is_drawn_with_nothing_but_the_sites_own_files(trader: T
     expect(page.get_by_role("link", name="Charts by TradingView")).to_be_visible()
     expect(page.locator("[data-chart-note]")).to_have_count(0)
     assert [url for url in asked if not url.startswith((f"{site.url}/", "data:"))] == []
+
+
+def test_rows_out_of_sight_cost_no_layout_and_a_row_is_small(trader: Trader, site: Site) -> None:
+    """What a list of a thousand rows needs in order to scroll well; how well it does is measured in benchmarks/."""
+    site.make_insights(*SYMBOLS)
+    page = trader.sign_in()
+    page.goto(f"{site.url}/notifications/")
+    expect(rows(page).last).to_have_css("content-visibility", "auto")
+    assert rows(page).last.evaluate("(row) => row.querySelectorAll('*').length") <= 45
