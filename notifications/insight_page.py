@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypedDict
 
+from django.db.models import Max
+
 from notifications.models import DeliveryState, NotificationDeliveryLog
 from notifications.preferences import Channel
 from signals import market
@@ -16,6 +18,7 @@ from signals.validation import SUB_SCORES
 
 DAYS_BEFORE = 120
 CLOSES_AFTER = 60
+REPLAYED_AFTER = dt.timedelta(days=7)  # no live alert is that late
 # Where the entry's label still stands clear of those at the scale's two ends, in percent.
 ENTRY_FROM, ENTRY_TO = 22.0, 78.0
 
@@ -77,6 +80,17 @@ def sub_scores(breakdown: dict[str, Any]) -> list[dict[str, Any]]:
         | (given if isinstance(given, dict) else {"score": given})
         for name, given in sorted(breakdown.items(), key=lambda entry: (places.get(entry[0], len(places)), entry[0]))
     ]
+
+
+def market_time(signal: Signal, now: dt.datetime) -> dt.datetime:
+    """How far the signal's market has got: to `now`, but for an alert replayed from the past only as far as the later
+    alerts of its owner and symbol have come, by which its outcome is settled too."""
+    if signal.received_at - signal.own_time <= REPLAYED_AFTER:
+        return now
+    same = Signal.objects.filter(symbol=signal.symbol)
+    same = same.filter(user__isnull=True) if signal.user_id is None else same.filter(user_id=signal.user_id)
+    newest: dt.datetime | None = same.aggregate(newest=Max("bar_time"))["newest"]
+    return newest or signal.own_time
 
 
 def closes(signal: Signal, now: dt.datetime) -> PricesJson | None:

@@ -80,7 +80,7 @@ def insight(request: ApiRequest, signal_id: int) -> HttpResponse:
         "validation": validation,
         "prices": insight_page.prices(signal),
         "reward_to_risk": insight_page.reward_to_risk(signal),
-        "closes": insight_page.closes(signal, timezone.now()),
+        "closes": insight_page.closes(signal, insight_page.market_time(signal, timezone.now())),
         "scale": insight_page.scale(signal),
         "breakdown": insight_page.sub_scores(validation.breakdown) if validation else [],
         "notification": notification,
@@ -98,7 +98,7 @@ def insight(request: ApiRequest, signal_id: int) -> HttpResponse:
 def insight_closes(request: ApiRequest, signal_id: int) -> HttpResponse:
     """What the insight page draws its chart from; for whoever may see the page."""
     signal = get_object_or_404(_visible_signals(request.user), pk=signal_id)
-    closes = insight_page.closes(signal, timezone.now())
+    closes = insight_page.closes(signal, insight_page.market_time(signal, timezone.now()))
     if closes is None:
         raise Http404("There are no market data for it.")
     return JsonResponse(closes)

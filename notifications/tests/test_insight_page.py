@@ -18,6 +18,7 @@ from notifications.insight_page import (
     Scale,
     closes,
     delivery_in_words,
+    market_time,
     reward_to_risk,
     scale,
 )
@@ -58,6 +59,17 @@ class TestCloses:
 
         assert found is not None
         assert found["closes"][-1]["time"] == "2024-02-06"
+
+    def test_of_a_replayed_alert_end_where_the_replay_has_come_to(self, alice: User, make_signal: MakeSignal) -> None:
+        now = timezone.now()
+        replayed = make_signal(alice, bar_time=MADE)
+        make_signal(alice, bar_time=MADE + dt.timedelta(days=5))
+        make_signal(alice, symbol="USDJPY", bar_time=MADE + dt.timedelta(days=9))
+        make_signal(bar_time=MADE + dt.timedelta(days=9))
+
+        assert market_time(replayed, now) == MADE + dt.timedelta(days=5)
+        assert market_time(make_signal(alice, bar_time=now), now) == now
+        assert market_time(make_signal(alice), now) == now
 
     def test_are_those_of_the_market_with_the_levels_of_the_signal(self, make_signal: MakeSignal) -> None:
         signal = make_signal(symbol="USDJPY", bar_time=MADE, price=Decimal(147), sl=Decimal(146), tp=Decimal(149))
