@@ -34,11 +34,11 @@ SCROLL = """async (wanted) => {
   const ends = performance.now() + 60000;
   const atEnd = () => scrollY + innerHeight >= document.documentElement.scrollHeight - 2;
   while (!(rows() >= wanted && atEnd()) && performance.now() < ends) {
-    scrollBy(0, 120);
+    scrollBy({ top: 120, behavior: "instant" });
     await frame();
   }
   while (scrollY > 0 && performance.now() < ends) {
-    scrollBy(0, -480);
+    scrollBy({ top: -480, behavior: "instant" });
     await frame();
   }
   return { rows: rows(), elements: document.querySelectorAll("*").length, frames, tasks: tasks.map((t) => t.duration) };
