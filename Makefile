@@ -21,7 +21,7 @@ run: .venv/.run ## Start the site with demo accounts and a replay of market data
 test: .venv/.dev ## Front end; database and socket tests on PostgreSQL and Redis; everything on SQLite
 	@exec $(PY) -m scripts.run_tests
 
-test-all: .venv/.dev ## Everything on PostgreSQL and Redis
+test-all: .venv/.dev ## Everything but the browser on PostgreSQL and Redis
 	@exec $(PY) -m scripts.run_tests --all-on-services
 
 lint: lint-python lint-types lint-templates lint-frontend lint-django ## Style, types, templates, front end, Django's checks

@@ -62,7 +62,9 @@ def _usual(services: str | None, node: str | None, left_out: list[str]) -> list[
 def _on_services(services: str | None, left_out: list[str]) -> list[Phase]:
     if not services:
         return []
-    return [Phase("All tests, on PostgreSQL and Redis", (*ON_SERVICES, *PYTEST, *_select(left_out)))]
+    # The browser's tests bring a server with a database of its own: here they would only be the same once more.
+    left_out = [*left_out, "browser"]
+    return [Phase("All tests but the browser's, on PostgreSQL and Redis", (*ON_SERVICES, *PYTEST, *_select(left_out)))]
 
 
 def _select(left_out: list[str], mark: str = "") -> tuple[str, ...]:
