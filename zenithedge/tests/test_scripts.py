@@ -73,12 +73,14 @@ def test_the_phases_are_front_end_services_and_everything(ran: list[list[str]]) 
     assert everything == [*run_tests.PYTEST]
 
 
-def test_everything_can_be_run_on_the_services(ran: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_everything_but_the_browsers_can_be_run_on_the_services(
+    ran: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "argv", ["run_tests", "--all-on-services"])
 
     assert run_tests.main() == 0
 
-    assert ran == [[*run_tests.ON_SERVICES, *run_tests.PYTEST]]
+    assert ran == [[*run_tests.ON_SERVICES, *run_tests.PYTEST, "-m", "not browser"]]
 
 
 def test_a_failing_phase_ends_the_run(ran: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
