@@ -15,6 +15,7 @@ from scripts import needs
 ROOT = Path(__file__).resolve().parent.parent
 FRONT_END_TESTS = "static/notifications/tests/*.test.js"
 PYTEST = (sys.executable, "-m", "pytest", "-q")
+ON_EVERY_CORE = ("-n", "auto", "--dist", "loadfile")  # each process has an SQLite file and a channel layer of its own
 ON_SERVICES = (sys.executable, "-m", "scripts.with_services")
 # The tests say themselves what they run on.
 NOT_FOR_TESTS = ("DATABASE_URL", "REDIS_URL", "SITE_URL", "EMAIL_URL", "SIGNALS_VALIDATOR")
@@ -40,7 +41,7 @@ def main() -> int:
         print("Something is missing, and CI is set: nothing was run.")
         return 1
     left_out = [mark for mark, have in (("browser", chromium), ("axe", packages)) if not have]
-    phases = _on_services(services, left_out) if everything_on_services else _usual(services, node, left_out)
+    phases = _on_services(services) if everything_on_services else _usual(services, node, left_out)
     return _run(phases, _environment(chromium))
 
 
@@ -56,15 +57,19 @@ def _usual(services: str | None, node: str | None, left_out: list[str]) -> list[
                 (*ON_SERVICES, *PYTEST, *_select(left_out, "services")),
             )
         )
-    return [*phases, Phase("All tests, on SQLite and in memory", (*PYTEST, *_select(left_out)))]
+    if "browser" not in left_out:
+        # One after the other: each of these has a server and a Chromium at work already.
+        phases.append(Phase("The browser's tests", (*PYTEST, *_select(left_out, "browser"))))
+    others = (*PYTEST, *ON_EVERY_CORE, *_select(["browser"]))
+    return [*phases, Phase("All other tests, on SQLite and in memory", others)]
 
 
-def _on_services(services: str | None, left_out: list[str]) -> list[Phase]:
+def _on_services(services: str | None) -> list[Phase]:
     if not services:
         return []
     # The browser's tests bring a server with a database of its own: here they would only be the same once more.
-    left_out = [*left_out, "browser"]
-    return [Phase("All tests but the browser's, on PostgreSQL and Redis", (*ON_SERVICES, *PYTEST, *_select(left_out)))]
+    command = (*ON_SERVICES, *PYTEST, *_select(["browser"]))
+    return [Phase("All tests but the browser's, on PostgreSQL and Redis", command)]
 
 
 def _select(left_out: list[str], mark: str = "") -> tuple[str, ...]:

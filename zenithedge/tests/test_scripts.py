@@ -65,12 +65,13 @@ def no_chromium(ran: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_phases_are_front_end_services_and_everything(ran: list[list[str]]) -> None:
     assert run_tests.main() == 0
 
-    front_end, services, everything = ran
+    front_end, services, browser, others = ran
     assert "--test" in front_end
     assert "static/notifications/tests/store.test.js" in front_end
     assert services[1:3] == ["-m", "scripts.with_services"]
     assert services[-2:] == ["-m", "services"]
-    assert everything == [*run_tests.PYTEST]
+    assert browser == [*run_tests.PYTEST, "-m", "browser"]
+    assert others == [*run_tests.PYTEST, *run_tests.ON_EVERY_CORE, "-m", "not browser"]
 
 
 def test_everything_but_the_browsers_can_be_run_on_the_services(
@@ -100,7 +101,7 @@ def test_without_chromium_the_other_tests_run_and_it_is_said(
 ) -> None:
     assert run_tests.main() == 0
 
-    assert ran[-1][-2:] == ["-m", "not browser"]
+    assert [command[-2:] for command in ran if "pytest" in command] == [["-m", "services"], ["-m", "not browser"]]
     assert "MISSING: Chromium cannot be had" in capsys.readouterr().out
 
 
@@ -114,7 +115,7 @@ def test_without_npms_packages_the_accessibility_checks_are_left_out_and_it_is_s
 
     assert run_tests.main() == 0
 
-    assert ran[-1][-2:] == ["-m", "not axe"]
+    assert ran[-2][-2:] == ["-m", "browser and not axe"]
     assert "MISSING: The packages cannot be had" in capsys.readouterr().out
 
 
