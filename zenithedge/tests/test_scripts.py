@@ -101,7 +101,7 @@ def test_without_chromium_the_other_tests_run_and_it_is_said(
 ) -> None:
     assert run_tests.main() == 0
 
-    assert [command[-1] for command in ran[1:]] == ["services", "not browser"]
+    assert [command[-1] for command in ran[1:]] == ["services and not browser", "not browser"]
     assert "MISSING: Chromium cannot be had" in capsys.readouterr().out
 
 
