@@ -79,16 +79,6 @@ def json_api(*methods: str) -> Callable[[View], View]:
     return decorate
 
 
-def api_login_required(view: View) -> View:
-    """401 as JSON for who is not signed in. Part of `json_api`; alone for views that do the rest themselves."""
-
-    @wraps(view)
-    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        return sign_in_refusal(request) or view(request, *args, **kwargs)
-
-    return checked
-
-
 def sign_in_refusal(request: HttpRequest) -> JsonResponse | None:
     if request.user.is_authenticated:
         return None
