@@ -1,5 +1,6 @@
 """Fixtures that every test shares: the cast and a maker of insights."""
 
+import json
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
@@ -111,8 +112,9 @@ def hints(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, dict[str, Any]]]:
     published: list[tuple[int, dict[str, Any]]] = []
 
     async def record(messages: list[tuple[str, dict[str, Any]]]) -> None:
-        for group, message in messages:
-            published.append((int(group.split("_")[1]), message.get("frame") or {"type": "recheck"}))
+        for _group, message in messages:
+            frame = {"type": "recheck"} if message.get("recheck") else json.loads(message["frame"])
+            published.append((message["user_id"], frame))
 
     monkeypatch.setattr(realtime, "_send_all", record)
     return published

@@ -177,8 +177,8 @@ class InsightConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # chan
             registry = sockets.current()
             if registry is not None:
                 registry.recheck_soon(self.user_id)
-        if _is_frame(message.get("frame")):
-            await self._forward(message["frame"])
+        if message.get("user_id") == self.user_id and _is_frame(message):
+            await self._forward(message["seq"], message["frame"])
 
     async def send_missed(self, answer: CatchUp, *, since: int) -> None:
         """The tick found changes after `since` that no hint brought: send them as if their hints had come."""
@@ -191,12 +191,11 @@ class InsightConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # chan
             else:
                 await self._send_catch_up(answer, since=since, through=since)
 
-    async def _forward(self, frame: dict[str, Any]) -> None:
-        seq = frame.get("seq")
+    async def _forward(self, seq: int | None, text: str) -> None:
         if seq is None:
-            await self._send(frame)
+            await self._send_text(text)
         elif self.position.is_new(seq):
-            await self._send(frame)
+            await self._send_text(text)
             self.position.sent(seq)
 
     async def _send_catch_up(self, answer: CatchUp, *, since: int, through: int | None = None) -> None:
@@ -205,8 +204,11 @@ class InsightConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # chan
         self.position.catch_up(answer, since=since, through=self.position.through if through is None else through)
 
     async def _send(self, frame: Mapping[str, Any]) -> None:
+        await self._send_text(json.dumps(frame, allow_nan=False))
+
+    async def _send_text(self, text: str) -> None:
         if self.open:
-            await self.send(text_data=json.dumps(frame, allow_nan=False))
+            await self.send(text_data=text)
 
     async def _send_unless_gone(self, message: dict[str, Any]) -> None:
         try:
@@ -281,9 +283,7 @@ class InsightConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # chan
             self.position.acknowledged = up_to
 
 
-def _is_frame(frame: object) -> bool:
+def _is_frame(message: Mapping[str, Any]) -> bool:
     """Whether a hint can be forwarded; another server's mistake is no reason to end this socket."""
-    if not isinstance(frame, dict) or not isinstance(frame.get("type"), str):
-        return False
-    seq = frame.get("seq")
-    return seq is None or (type(seq) is int and seq > 0)
+    seq = message.get("seq", 0)  # a frame without a position says so
+    return isinstance(message.get("frame"), str) and (seq is None or (type(seq) is int and seq > 0))

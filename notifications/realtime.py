@@ -7,6 +7,7 @@ So publishing never raises, costs its caller at most PUBLISH_TIMEOUT_S, and afte
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -32,6 +33,25 @@ def group_name(user_id: int) -> str:
     return f"user_{user_id}_notifications"
 
 
+def event_message(user_id: int, frame: Frame) -> dict[str, Any]:
+    """What travels over the layer: plain JSON types, and the frame as the text that goes to the browser.
+
+    `seq` is the frame's position, null for a frame without one. Who receives it neither parses nor writes JSON.
+    Raises TypeError or ValueError for a frame that is not plain JSON.
+    """
+    return {
+        "type": EVENT_TYPE,
+        "user_id": user_id,
+        "seq": frame.get("seq"),
+        "frame": json.dumps(frame, allow_nan=False, separators=(",", ":")),
+    }
+
+
+def recheck_message(user_id: int) -> dict[str, Any]:
+    """Asks every server to check the sign-ins behind this user's sockets now."""
+    return {"type": EVENT_TYPE, "user_id": user_id, "recheck": True}
+
+
 async def join(user_id: int, channel_name: str) -> None:
     """Add a socket to its user's group; again and again is fine, and keeps it there past the layer's group expiry."""
     await _layer().group_add(group_name(user_id), channel_name)
@@ -53,7 +73,12 @@ def register_loop(loop: asyncio.AbstractEventLoop) -> None:
 
 def publish(events: Sequence[tuple[int, Frame]]) -> bool:
     """Hint frames to their users' sockets, many in one call. True when the layer took all of them. Never raises."""
-    return _send([(group_name(user_id), {"type": EVENT_TYPE, "frame": dict(frame)}) for user_id, frame in events])
+    try:
+        messages = [(group_name(user_id), event_message(user_id, frame)) for user_id, frame in events]
+    except (TypeError, ValueError):
+        logger.exception("delivery failed: %d hints can't be written as JSON", len(events))
+        return False
+    return _send(messages)
 
 
 def publish_after_commit(events: Sequence[tuple[int, Frame]], then: Callable[[bool], None] | None = None) -> None:
@@ -73,7 +98,7 @@ def publish_after_commit(events: Sequence[tuple[int, Frame]], then: Callable[[bo
 def request_recheck(user_id: int) -> None:
     """After the commit, ask every server to check the sessions of this user's sockets now."""
     transaction.on_commit(
-        lambda: _send([(group_name(user_id), {"type": EVENT_TYPE, "recheck": True})]),
+        lambda: _send([(group_name(user_id), recheck_message(user_id))]),
         robust=True,
     )
 

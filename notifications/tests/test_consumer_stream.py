@@ -140,24 +140,28 @@ async def test_a_change_between_joining_and_the_position_is_neither_lost_nor_dou
 
 
 @pytest.mark.parametrize(
-    "message",
+    "part",
     [
-        {"type": "notification.event"},
-        {"type": "notification.event", "kind": "of a later release", "payload": [1]},
-        {"type": "notification.event", "frame": None},
-        {"type": "notification.event", "frame": []},
-        {"type": "notification.event", "frame": {"seq": 1}},
-        {"type": "notification.event", "frame": {"type": "new_notification", "seq": "1"}},
-        {"type": "notification.event", "frame": {"type": "new_notification", "seq": True}},
-        {"type": "notification.event", "frame": {"type": "new_notification", "seq": 1, "confidence": float("nan")}},
-        {"type": "notification.event", "recheck": "yes"},
-        {"type": "of.a.later.release", "frame": {"type": "new_notification", "seq": 1}},
-        {"type": "connect", "frame": {}},
+        {},
+        {"kind": "of a later release", "payload": [1]},
+        {"frame": None},
+        {"frame": []},
+        {"frame": {"type": "new_notification", "seq": 1}},
+        {"frame": "{}"},
+        {"frame": "{}", "seq": "1"},
+        {"frame": "{}", "seq": True},
+        {"frame": "{}", "seq": 0},
+        {"frame": "{}", "seq": 1, "user_id": 0},
+        {"recheck": "yes"},
+        {"recheck": True, "user_id": "me"},
+        {"user_id": [1]},
+        {"type": "of.a.later.release", "frame": "{}", "seq": 1},
+        {"type": "connect", "frame": "{}"},
     ],
     ids=str,
 )
 async def test_an_unreadable_hint_kills_nobody(
-    message: dict[str, Any],
+    part: dict[str, Any],
     alice: User,
     open_tab: OpenTab,
     new_insight: NewInsight,
@@ -165,7 +169,7 @@ async def test_an_unreadable_hint_kills_nobody(
 ) -> None:
     first, second = await open_tab(alice), await open_tab(alice)
     with caplog.at_level(logging.CRITICAL, logger="notifications"):
-        await hint_message(alice, message)
+        await hint_message(alice, {"type": realtime.EVENT_TYPE, "user_id": alice.pk, **part})
         await first.settled()
         await second.settled()
     await new_insight(alice)

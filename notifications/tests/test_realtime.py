@@ -1,6 +1,7 @@
 """The hint: one format, bounded in time, never a fault for its caller."""
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -64,8 +65,23 @@ def test_a_hint_is_plain_types_that_every_layer_can_carry(use_layer: Callable[[A
     assert realtime.publish([(7, FRAME)]) is True
 
     [(group, message)] = layer.sent
-    assert (group, message) == ("user_7_notifications", {"type": "notification.event", "frame": FRAME})
+    assert group == "user_7_notifications"
+    assert message == realtime.event_message(7, FRAME)
     assert msgpack.unpackb(msgpack.packb(message)) == message
+
+
+def test_a_hint_carries_the_frame_as_the_text_that_the_browser_gets() -> None:
+    message = realtime.event_message(7, FRAME)
+    assert json.loads(message.pop("frame")) == FRAME
+    assert message == {"type": "notification.event", "user_id": 7, "seq": 1}
+    assert realtime.event_message(7, {"type": "unread_count", "count": 1})["seq"] is None  # type: ignore[arg-type]
+
+
+def test_a_frame_that_is_not_json_is_not_published(use_layer: Callable[[Any], Any]) -> None:
+    layer = use_layer(RecordingLayer())
+    for poison in ({**FRAME, "ids": {1}}, {**FRAME, "unread_count": float("nan")}):
+        assert realtime.publish([(7, poison)]) is False
+    assert layer.sent == []
 
 
 def test_a_failing_layer_costs_no_exception_and_opens_the_breaker(
@@ -130,7 +146,7 @@ async def test_the_configured_layer_takes_and_brings_a_hint() -> None:
 
     await asyncio.to_thread(realtime.publish, [(7, FRAME)])
 
-    assert await layer.receive(channel) == {"type": "notification.event", "frame": FRAME}
+    assert await layer.receive(channel) == realtime.event_message(7, FRAME)
     await realtime.leave(7, channel)
 
 

@@ -280,7 +280,7 @@ def two_tabs(hints: list[tuple[int, Frame]], monkeypatch: pytest.MonkeyPatch) ->
     published: list[Frame] = []
 
     async def record(messages: list[tuple[str, dict[str, Any]]]) -> None:
-        published.extend(message["frame"] for _, message in messages if "frame" in message)
+        published.extend(json.loads(message["frame"]) for _, message in messages if "frame" in message)
 
     monkeypatch.setattr(realtime, "_send_all", record)
     monkeypatch.setattr(TwoTabs, "hints", published, raising=False)
