@@ -5,7 +5,9 @@
     python -m scripts.vendor --accept   fetch and pin what came (after changing a version in vendor.json)
 
 Each entry names a package, a version, the folder under static/vendor/ and the package's files to keep. A file keeps its
-path without the package's leading `dist/css/`, `dist/` or `font/`, which is where its own relative addresses begin.
+path without the package's leading `dist/css/` or `dist/`, which is where its own relative addresses begin.
+
+From the icons it makes static/css/icons.css: one request for those that the pages show, instead of a font of 2,000.
 """
 
 from __future__ import annotations
@@ -19,11 +21,14 @@ import tarfile
 import tempfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 ROOT = Path(__file__).resolve().parent.parent
 VENDOR = ROOT / "static" / "vendor"
 MANIFEST = VENDOR / "vendor.json"
-LEADING = ("dist/css/", "dist/", "font/")
+LEADING = ("dist/css/", "dist/")
+ICONS = VENDOR / "bootstrap-icons" / "icons"
+ICON_SHEET = ROOT / "static" / "css" / "icons.css"
 
 
 def main() -> int:
@@ -36,6 +41,7 @@ def main() -> int:
         sys.stderr.write("Not what is pinned, left as it was:\n  " + "\n  ".join(differing) + "\n")
         return 1
     MANIFEST.write_text(json.dumps(manifest, indent=2) + "\n")
+    ICON_SHEET.write_text(icon_sheet())
     return 0
 
 
@@ -72,6 +78,22 @@ def read_member(tar: tarfile.TarFile, name: str) -> bytes:
     if member is None:
         raise KeyError(name)
     return member.read()
+
+
+def icon_sheet() -> str:
+    """A style sheet with a rule for each vendored icon, which zenithedge.css shows as a mask in the text's colour."""
+    rules = [
+        f'.bi-{path.stem} {{\n  --icon: url("{data_address(path)}");\n}}\n' for path in sorted(ICONS.glob("*.svg"))
+    ]
+    return (
+        "/* Bootstrap Icons (MIT), made from static/vendor/bootstrap-icons/ by scripts/vendor.py. */\n\n"
+        + "\n".join(rules)
+    )
+
+
+def data_address(path: Path) -> str:
+    text = " ".join(path.read_text().split()).replace("> <", "><").replace('"', "'")
+    return "data:image/svg+xml," + quote(text, safe=" '=:/(),;")
 
 
 def target_path(folder: str, name: str) -> Path:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from scripts.vendor import MANIFEST, VENDOR, target_path
+from scripts.vendor import ICON_SHEET, ICONS, MANIFEST, VENDOR, icon_sheet, target_path
 
 PACKAGES: list[dict[str, Any]] = json.loads(MANIFEST.read_text())["packages"]
 FILES = [
@@ -31,6 +31,16 @@ def test_a_vendored_file_is_what_was_pinned(path: Path, digest: str) -> None:
 def test_nothing_unpinned_lies_among_the_vendored_files() -> None:
     present = {path for path in VENDOR.rglob("*") if path.is_file() and path != MANIFEST}
     assert present == {path for path, _ in FILES}
+
+
+def test_the_style_sheet_of_icons_is_made_from_the_vendored_ones() -> None:
+    assert ICON_SHEET.read_text() == icon_sheet()
+
+
+def test_the_vendored_icons_are_those_that_the_pages_show() -> None:
+    templates = (settings.BASE_DIR / "templates").rglob("*.html")
+    shown = {name for template in templates for name in re.findall(r"\bbi-([\w-]+)", template.read_text())}
+    assert {path.stem for path in ICONS.glob("*.svg")} == shown
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package["name"])
