@@ -126,3 +126,11 @@ def closed_breaker(monkeypatch: pytest.MonkeyPatch) -> None:
     from notifications import realtime
 
     monkeypatch.setattr(realtime, "_skip_until", 0.0)
+
+
+@pytest.fixture(autouse=True)
+def fresh_counts() -> None:
+    """No test pays for what another did within the same minute."""
+    from zenithedge import rates
+
+    rates.forget_own()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,16 +11,37 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.utils.module_loading import import_string
 
 from notifications.quiet import known_zones
+from zenithedge import shared_values
+from zenithedge.clients import unreadable_proxies
+from zenithedge.shared_values import DIRECTORY_VARIABLE
+
+MIN_TOKEN_LENGTH = 32
 
 
 @register("notifications")
 def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    return [*_check_validator(), *_check_site_url(), *_check_time_zone(), *_check_life_bars()]
+    return [
+        *_check_validator(),
+        *_check_site_url(),
+        *_check_time_zone(),
+        *_check_life_bars(),
+        *_check_trusted_proxies(),
+        *_check_limits(),
+    ]
 
 
 @register(Tags.security, deploy=True)
 def check_deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    return [*_check_https(), *_check_hosts(), *_check_channel_layer(), *_check_database()]
+    return [
+        *_check_https(),
+        *_check_hosts(),
+        *_check_channel_layer(),
+        *_check_database(),
+        *_check_proxies_are_named(),
+        *_check_metrics_token(),
+        *_check_metrics_directory(),
+        *_check_mail(),
+    ]
 
 
 def _check_validator() -> list[CheckMessage]:
@@ -81,6 +103,35 @@ def _check_life_bars() -> list[CheckMessage]:
     ]
 
 
+def _check_trusted_proxies() -> list[CheckMessage]:
+    return [
+        Error(
+            f"TRUSTED_PROXIES holds {proxy!r}, which is neither an address nor a network.",
+            hint="Give addresses and networks such as 127.0.0.1,10.0.0.0/8, or unix for a proxy on a Unix socket.",
+            id="notifications.E010",
+        )
+        for proxy in unreadable_proxies(settings.TRUSTED_PROXIES)
+    ]
+
+
+def _check_limits() -> list[CheckMessage]:
+    limits = {
+        "SIGN_IN_FAILURES": settings.AXES_FAILURE_LIMIT,
+        "SIGN_IN_LOCK_MINUTES": settings.AXES_COOLOFF_TIME.total_seconds() / 60,
+        "WEBHOOK_REQUESTS_PER_MINUTE": settings.WEBHOOK_REQUESTS_PER_MINUTE,
+        "WEBHOOK_REQUESTS_PER_MINUTE_AND_ADDRESS": settings.WEBHOOK_REQUESTS_PER_MINUTE_AND_ADDRESS,
+    }
+    return [
+        Error(
+            f"{name} is {limit:g}: it would refuse everybody, or nobody ever.",
+            hint="Give a whole number from 1.",
+            id="notifications.E011",
+        )
+        for name, limit in limits.items()
+        if limit < 1
+    ]
+
+
 def _check_https() -> list[CheckMessage]:
     if settings.SITE_URL.startswith("https://"):
         return []
@@ -126,5 +177,56 @@ def _check_database() -> list[CheckMessage]:
             "writer at a time.",
             hint="Set DATABASE_URL to a PostgreSQL database.",
             id="notifications.W004",
+        )
+    ]
+
+
+def _check_proxies_are_named() -> list[CheckMessage]:
+    if settings.TRUSTED_PROXIES or not settings.SITE_URL.startswith("https://"):
+        return []
+    return [
+        Warning(
+            "SITE_URL is https, so a proxy ends TLS, and TRUSTED_PROXIES names none: limits would count everybody as "
+            "the proxy, and one guesser of passwords would lock all traders out.",
+            hint="Set TRUSTED_PROXIES to the proxy's address as the server sees it, such as 127.0.0.1.",
+            id="notifications.W010",
+        )
+    ]
+
+
+def _check_metrics_token() -> list[CheckMessage]:
+    if not settings.METRICS_TOKEN or len(settings.METRICS_TOKEN) >= MIN_TOKEN_LENGTH:
+        return []
+    return [
+        Warning(
+            "METRICS_TOKEN is short enough to be guessed.",
+            hint="Set it to what `openssl rand -hex 32` prints, or to nothing.",
+            id="notifications.W011",
+        )
+    ]
+
+
+def _check_metrics_directory() -> list[CheckMessage]:
+    if not os.environ.get(DIRECTORY_VARIABLE) or shared_values.in_use():
+        return []
+    return [
+        Warning(
+            f"{DIRECTORY_VARIABLE} can't be written to: each process would count for itself, and /metrics would show "
+            "those of whichever process answers.",
+            hint="Give a directory of its own to the account that the servers and workers run as.",
+            id="notifications.W012",
+        )
+    ]
+
+
+def _check_mail() -> list[CheckMessage]:
+    if not settings.EMAIL_BACKEND.endswith("console.EmailBackend"):
+        return []
+    return [
+        Warning(
+            "EMAIL_URL is the console: links for new passwords would be written to the server's output, for whoever "
+            "reads it, and reach nobody.",
+            hint="Set EMAIL_URL to a mail server, such as smtp+tls://user:password@host:587.",
+            id="notifications.W013",
         )
     ]

@@ -6,6 +6,8 @@ words of ours only: what a client sends goes through a function that bounds it.
 
 from __future__ import annotations
 
+import logging
+
 from prometheus_client import Counter, Gauge
 
 from zenithedge.shared_values import REGISTRY
@@ -45,3 +47,14 @@ CLOSE_CODES = frozenset({1000, 1001, 1005, 1006, 1009, 1011, 1012, 4401, 4429})
 def close_label(code: int | None) -> str:
     """The label of a close code, bounded: `SOCKETS_CLOSED.labels(close_label(code)).inc()`."""
     return str(code) if code in CLOSE_CODES else "other"
+
+
+class DroppedHints(logging.Handler):
+    """Counts what the core channel layer drops: a line in its log is all that it makes of it.
+
+    "%s of %s channels over capacity in group %s"
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "over capacity" in str(record.msg) and isinstance(record.args, tuple) and record.args:
+            HINTS_DROPPED.labels("over_capacity").inc(float(str(record.args[0])))

@@ -9,11 +9,14 @@ import datetime as dt
 import hashlib
 import logging
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.conf import settings
 from django.db import Error as DatabaseFault
+from django.db import connection
 from django.db.models import Count, Min, Q
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.request import UnreadablePostError
@@ -25,13 +28,20 @@ from django.views.decorators.csrf import csrf_exempt
 from signals import intake, signatures, tradingview
 from signals.alert_json import FieldErrors, clean_line
 from signals.blanking import BLANKED, blank_text
+from signals.metrics import WEBHOOK_REQUESTS
 from signals.models import Verdict, WebhookRequest, WebhookSource
+from zenithedge import rates
+from zenithedge.clients import limited_address
 
 logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 16 * 1024
 RATE_WINDOW = dt.timedelta(minutes=1)
 TOO_MANY = 429
+# Unknown tokens that an address may bring in a minute. A rotated one comes as often as its alerts do.
+UNKNOWN_TOKENS_PER_MINUTE = 30
+# TradingView gives an alert up after 3 s and does not send it again; what is answered with 503 before that, it does.
+LOCK_WAIT_MS = 2500
 
 
 @dataclass(eq=False)
@@ -57,12 +67,16 @@ class RefusalError(Exception):
 def webhook(request: HttpRequest, token: str) -> HttpResponse:
     """201 with the new signal, 200 for a duplicate, else `{error: {code, message, fields?}}`."""
     try:
-        return _take(request, token)
+        with _short_lock_waits():
+            response, verdict = _take(request, token)
     except RefusalError as refusal:
-        return refusal.response()
+        response, verdict = refusal.response(), refusal.code
     except DatabaseFault:
         logger.exception("A webhook request could not be stored and was answered with 503")
-        return _database_away().response()
+        refusal = _database_away()
+        response, verdict = refusal.response(), refusal.code
+    WEBHOOK_REQUESTS.labels(verdict).inc()
+    return response
 
 
 def webhook_address(token: str) -> str:
@@ -70,12 +84,29 @@ def webhook_address(token: str) -> str:
     return f"{settings.SITE_URL}{reverse('webhook', args=[token])}"
 
 
-def _take(request: HttpRequest, token: str) -> HttpResponse:
+@contextmanager
+def _short_lock_waits() -> Iterator[None]:
+    """Let a statement wait LOCK_WAIT_MS for SQLite's one writer; other requests have the patience of the settings."""
+    if connection.vendor != "sqlite":
+        yield
+        return
+    connection.ensure_connection()
+    connection.connection.execute(f"PRAGMA busy_timeout = {LOCK_WAIT_MS}")
+    try:
+        yield
+    finally:
+        if connection.connection is not None:
+            patience_s = connection.settings_dict["OPTIONS"]["timeout"]
+            connection.connection.execute(f"PRAGMA busy_timeout = {patience_s * 1000}")
+
+
+def _take(request: HttpRequest, token: str) -> tuple[HttpResponse, str]:
+    """The answer, and a word for it."""
     if request.method != "POST":
         raise RefusalError(405, "method_not_allowed", "Alerts are posted.", headers={"Allow": "POST"})
-    source = WebhookSource.objects.for_token(token)
-    if source is None:
-        raise RefusalError(404, "unknown_address", "There is no webhook at this address.")
+    address = limited_address(request)
+    _check_address(address)
+    source = _find_source(token, address)
     body = _read(request)
     record = _new_record(request, source, token, body)
     try:
@@ -85,7 +116,28 @@ def _take(request: HttpRequest, token: str) -> HttpResponse:
     except RefusalError as refusal:
         _record_refusal(record, refusal)
         raise
-    return _answer(received)
+    return _answer(received), "received" if received.created else "duplicate"
+
+
+def _check_address(address: str | None) -> None:
+    """Before the database is asked. TradingView's alerts all come from the same few addresses, so an address that has
+    brought a good token today is not shut out for the bad ones that somebody else makes it bring.
+    """
+    limit = settings.WEBHOOK_REQUESTS_PER_MINUTE_AND_ADDRESS
+    if rates.add("webhook", address, rates.MINUTE_S) > limit:
+        raise _too_many(f"More than {limit} requests from this address within a minute.")
+    guesses = rates.count("webhook-unknown", address, rates.MINUTE_S)
+    if guesses >= UNKNOWN_TOKENS_PER_MINUTE and not rates.count("webhook-known", address, rates.DAY_S):
+        raise _too_many("Too many requests to addresses that do not exist.")
+
+
+def _find_source(token: str, address: str | None) -> WebhookSource:
+    source = WebhookSource.objects.for_token(token)
+    if source is None:
+        rates.add("webhook-unknown", address, rates.MINUTE_S)
+        raise RefusalError(404, "unknown_address", "There is no webhook at this address.")
+    rates.add("webhook-known", address, rates.DAY_S)
+    return source
 
 
 def _read(request: HttpRequest) -> bytes:
@@ -122,13 +174,9 @@ def _check_rate(source: WebhookSource) -> None:
     if recent["served"] < limit:
         return
     wait_s = math.ceil((recent["oldest"] + RATE_WINDOW - now).total_seconds()) if recent["oldest"] else 60
-    raise RefusalError(
-        TOO_MANY,
-        "too_many_requests",
-        f"More than {limit} requests within a minute.",
-        headers={"Retry-After": str(max(1, wait_s))},
-        recorded=recent["total"] < 2 * limit,  # a flood fills the answer's log, not the table
-    )
+    refusal = _too_many(f"More than {limit} requests within a minute.", wait_s=wait_s)
+    refusal.recorded = recent["total"] < 2 * limit  # a flood fills the answer's log, not the table
+    raise refusal
 
 
 def _check_open(source: WebhookSource) -> None:
@@ -192,6 +240,11 @@ def _answer(received: intake.Received) -> JsonResponse:
     if not received.created:
         answer["duplicate"] = True
     return JsonResponse(answer, status=201 if received.created else 200)
+
+
+def _too_many(message: str, *, wait_s: int | None = None) -> RefusalError:
+    wait_s = rates.next_window_s(rates.MINUTE_S) if wait_s is None else max(1, wait_s)
+    return RefusalError(TOO_MANY, "too_many_requests", message, headers={"Retry-After": str(wait_s)})
 
 
 def _database_away() -> RefusalError:

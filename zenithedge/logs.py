@@ -1,7 +1,8 @@
-"""What keeps secrets out of the logs, whichever server writes them."""
+"""What keeps secrets and forgeries out of the logs, whichever server writes them."""
 
 import logging
 import re
+from typing import Any
 
 from daphne.access import AccessLogGenerator
 
@@ -14,11 +15,27 @@ def mask_webhook_tokens(text: str) -> str:
     return WEBHOOK_PATH.sub(r"\1***", text)
 
 
+def in_one_line(text: str) -> str:
+    """Write out what would break the line, drive a terminal, turn the reading direction or not encode at all."""
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+
+
 class MaskingFormatter(logging.Formatter):
-    """Masks webhook tokens in the whole of a log entry: message, arguments and traceback."""
+    """One entry, one line, whatever somebody sent us; a traceback follows indented, so that it can't pass for one.
+
+    Webhook tokens are masked in the whole of it: message, arguments and traceback.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         return mask_webhook_tokens(super().format(record))
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        return in_one_line(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+        return "\n".join(f"    {in_one_line(line)}" for line in super().formatException(ei).split("\n"))
 
 
 class MaskWebhookTokens(logging.Filter):

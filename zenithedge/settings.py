@@ -3,6 +3,7 @@
 The table in README.md lists the variables. With none set: SQLite, the in-memory channel layer, mail on the console.
 """
 
+import datetime as dt
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -36,6 +37,7 @@ INSTALLED_APPS = [
     "servestatic.runserver_nostatic",
     "django.contrib.staticfiles",
     "channels",
+    "axes",
     "signals.apps.SignalsConfig",
     "notifications.apps.NotificationsConfig",
 ]
@@ -51,6 +53,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "zenithedge.urls"
@@ -134,10 +137,25 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "dashboard"
 
+AUTHENTICATION_BACKENDS = ["zenithedge.sign_in.SignInBackend", "django.contrib.auth.backends.ModelBackend"]
+# zenithedge/sign_in.py says what is locked, and for whom.
+AXES_HANDLER = "zenithedge.sign_in.SignInHandler"
+AXES_FAILURE_LIMIT = env.int("SIGN_IN_FAILURES", default=5)
+AXES_COOLOFF_TIME = dt.timedelta(minutes=env.int("SIGN_IN_LOCK_MINUTES", default=15))
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "ip_address"]
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # or who keeps trying stays out for ever
+AXES_LOCKOUT_CALLABLE = "zenithedge.sign_in.locked_out"
+AXES_CLIENT_IP_CALLABLE = "zenithedge.clients.limited_address"
+AXES_DISABLE_ACCESS_LOG = True  # who signed in from where, for ever, would be kept for nobody
+AXES_VERBOSE = False
+# The proxies whose X-Forwarded-For is believed: addresses and networks; "unix" for one on a Unix socket.
+TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
+
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
 CSRF_FAILURE_VIEW = "notifications.api.csrf_failure"
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_HTTPONLY = True  # the CSRF cookie's value is for the scripts to send back, and no secret from them
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CONTENT_TYPE_NOSNIFF = True
@@ -145,7 +163,12 @@ SECURE_PROXY_SSL_HEADER = None
 if SITE_URL.startswith("https://"):
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
     SECURE_HSTS_SECONDS = 31_536_000
+    # Django would have HSTS reach all subdomains and the browsers' preload lists. Whether the other hosts of this name
+    # have certificates is not ours to decide, and neither can be taken back.
+    SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
     SECURE_SSL_REDIRECT = True
+    # Load balancers and Prometheus ask the process itself, past the proxy that ends TLS.
+    SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$"]
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 # No request of ours is larger: an alert is at most 16 KiB, a form a few.
@@ -175,6 +198,10 @@ NOTIFICATIONS_LIFE_BARS = env.int("NOTIFICATIONS_LIFE_BARS", default=3)
 NOTIFICATIONS_WORKER = env.bool("NOTIFICATIONS_WORKER", default=True)
 # Requests that one webhook token may make in a minute before it is told 429.
 WEBHOOK_REQUESTS_PER_MINUTE = env.int("WEBHOOK_REQUESTS_PER_MINUTE", default=300)
+# The same for one address. TradingView sends all its users' alerts from four addresses, so this is for many tokens.
+WEBHOOK_REQUESTS_PER_MINUTE_AND_ADDRESS = env.int("WEBHOOK_REQUESTS_PER_MINUTE_AND_ADDRESS", default=3000)
+# What Prometheus brings to read /metrics; without one it is for staff only.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
 # --- Logs -----------------------------------------------------------------------------------------------------------
 
@@ -195,6 +222,7 @@ LOGGING = {
     },
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": "line"},
+        "dropped hints": {"class": "notifications.metrics.DroppedHints"},
         "file": {
             "class": "logging.handlers.RotatingFileHandler",
             "filename": LOG_FILE,
@@ -209,6 +237,8 @@ LOGGING = {
     "loggers": {
         "notifications": {"level": LOG_LEVEL},
         "signals": {"level": LOG_LEVEL},
+        # Says at INFO how many hints it dropped; the handler counts them.
+        "channels_redis.core": {"handlers": ["dropped hints"], "level": "INFO"},
         # Django's own would write to the console a second time and past the formatter.
         "django": {"handlers": ["console", "file"], "level": LOG_LEVEL, "propagate": False},
         "django.server": {"handlers": ["console", "file"], "level": LOG_LEVEL, "propagate": False},

@@ -40,6 +40,11 @@ def collectable() -> CollectorRegistry:
     return everyone
 
 
+def in_use() -> bool:
+    """Whether the processes share their numbers."""
+    return _directory is not None
+
+
 def use(directory: Path | None) -> None:
     """Keep the numbers of metrics that are declared from now on there, if possible; else in this process."""
     global _directory

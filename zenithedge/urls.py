@@ -3,7 +3,8 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from zenithedge import health
+from zenithedge import exposition, health
+from zenithedge.sign_in import ThrottledPasswordResetView
 
 # Under the API these answer in JSON; elsewhere they are Django's own.
 handler400 = "notifications.api.bad_request"
@@ -13,10 +14,12 @@ admin.site.site_header = admin.site.site_title = "ZenithEdge administration"
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("accounts/password_reset/", ThrottledPasswordResetView.as_view(), name="password_reset"),
     path("accounts/", include("django.contrib.auth.urls")),
     path("signals/", include("signals.urls")),
     path("notifications/", include("notifications.urls")),
     path("", include("notifications.dashboard_urls")),
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", exposition.metrics, name="metrics"),
 ]
