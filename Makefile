@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-all lint lint-python lint-types lint-templates lint-frontend lint-django lighthouse screenshots lock clean
+.PHONY: help run stack test test-all lint lint-python lint-types lint-templates lint-frontend lint-django lighthouse screenshots lock clean
 
 PY := .venv/bin/python
 MAKE_VENV := sh scripts/make_venv.sh
@@ -17,6 +17,9 @@ help: ## Say what there is
 
 run: .venv/.run ## Start the site with demo accounts and a replay of market data
 	@exec $(PY) manage.py demo
+
+stack: .venv/.dev ## Start PostgreSQL, Redis, two servers, Celery and nginx, as in production
+	@exec $(PY) -m scripts.stack
 
 test: .venv/.dev ## Front end; database and socket tests on PostgreSQL and Redis; everything on SQLite
 	@exec $(PY) -m scripts.run_tests

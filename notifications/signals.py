@@ -34,8 +34,10 @@ def record_insight(sender: type[TradeValidation], instance: TradeValidation, raw
         logger.exception("The dispatch of insight %s could not be recorded; the sweep will", instance.signal_id)
         return
     if dispatch is not None and not raw:
-        dispatch_id = dispatch.pk
-        transaction.on_commit(lambda: worker.wake(dispatch_id), robust=True)
+        dispatch_id, is_for_everyone = dispatch.pk, instance.signal.user_id is None
+        transaction.on_commit(
+            lambda: worker.wake_for_everyone(dispatch_id) if is_for_everyone else worker.wake(dispatch_id), robust=True
+        )
 
 
 @receiver(pre_save, sender=InsightDispatch, dispatch_uid="notifications.replace_recorded_dispatch")

@@ -1,6 +1,8 @@
-"""The worker thread of a server process: runs dispatches the moment they are committed, and the schedule.
+"""Who runs a dispatch the moment it is committed; and the worker thread of a server process, with the schedule.
 
-It only speeds up what the rows guarantee: whatever it does not get to is found by the next sweep, of any process.
+With a broker there is no such thread: an owned insight is dispatched by the process that saved it, which is quickest;
+one for everybody by the Celery workers. All of it only speeds up what the rows guarantee: whatever it does not get to
+is found by the next sweep, of any process.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from django.conf import settings
 from django.db import close_old_connections
 
 from notifications import dispatching
@@ -92,6 +95,16 @@ def wake(dispatch_id: int) -> None:
         _worker.wake(dispatch_id)
     else:
         _guarded(f"dispatch {dispatch_id}", partial(dispatching.run, dispatch_id, budget_s=INLINE_BUDGET_S))
+
+
+def wake_for_everyone(dispatch_id: int) -> None:
+    """Have a committed dispatch of a house signal run: by the Celery workers, or as `wake` where there is no broker."""
+    if settings.CELERY_BROKER_URL:
+        from notifications import tasks  # a site without a broker never loads Celery
+
+        tasks.enqueue_dispatch(dispatch_id)
+    else:
+        wake(dispatch_id)
 
 
 def _guarded(what: str, function: Callable[[], object]) -> None:

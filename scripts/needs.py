@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from scripts import node, with_services
+from scripts.processes import ProcessError
 
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -25,6 +26,16 @@ def chromium() -> str:
             _say("Chromium", path)
             return path
     raise MissingError("Chromium cannot be had: set CHROMIUM_PATH, or install it; the browser tests need it")
+
+
+def nginx() -> str:
+    """The path of an nginx: this machine's, else apt's (as root)."""
+    path = _nginx()
+    if not path and _apt_installs("nginx", "nginx-light"):
+        path = _nginx()
+    if not path:
+        raise MissingError("nginx cannot be had: install it, on Debian or Ubuntu: sudo apt-get install nginx-light")
+    return path
 
 
 def node_js() -> str:
@@ -52,7 +63,7 @@ def services() -> str:
     """PostgreSQL and Redis, as scripts.with_services finds them."""
     try:
         programs, redis_server = with_services.postgres_programs(), with_services.redis_server()
-    except with_services.ServiceError as error:
+    except ProcessError as error:
         raise MissingError(str(error).rstrip(".")) from error
     _say("PostgreSQL", str(programs))
     _say("Redis", redis_server)
@@ -61,6 +72,11 @@ def services() -> str:
 
 def _is_current(stamp: Path, sources: Iterable[Path]) -> bool:
     return stamp.exists() and all(source.stat().st_mtime <= stamp.stat().st_mtime for source in sources)
+
+
+def _nginx() -> str | None:
+    """Debian puts it where only root's PATH looks."""
+    return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 
 
 def _given() -> str | None:
@@ -72,14 +88,18 @@ def _installed() -> str | None:
 
 
 def _from_apt() -> str | None:
+    return _installed() if _apt_installs("Chromium", "chromium") else None
+
+
+def _apt_installs(name: str, package: str) -> bool:
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        return None
-    _say("Chromium", "none here, installing it with apt-get ...")
+        return False
+    _say(name, "none here, installing it with apt-get ...")
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-qq", "-y", "chromium"]):
+    for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-qq", "-y", package]):
         if subprocess.run(command, env=environment, stdout=subprocess.DEVNULL).returncode:
-            return None
-    return _installed()
+            return False
+    return True
 
 
 def _from_playwright() -> str | None:

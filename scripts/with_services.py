@@ -11,41 +11,21 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TypedDict
 
 import psycopg
 import redis
 
-START_TIMEOUT_S = 30
-STOP_TIMEOUT_S = 10
-# Throw-away data: nothing has to survive a crash, so nothing waits for the disk.
-POSTGRES_OPTIONS = {
-    "fsync": "off",
-    "synchronous_commit": "off",
-    "full_page_writes": "off",
-    "max_connections": "200",
-    "unix_socket_directories": "",
-}
+from scripts.processes import Account, Process, ProcessError, free_port
 
-
-class Account(TypedDict, total=False):
-    """What subprocess needs to run a program as another account."""
-
-    user: int
-    group: int
-    extra_groups: list[str | int]
-
-
-class ServiceError(Exception):
-    """A service that the command needs cannot be had or does not start."""
+MAX_CONNECTIONS = 200
+# For data that nobody misses after a crash: nothing waits for the disk.
+UNSAFE_AND_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 def main(command: list[str]) -> int:
@@ -53,7 +33,7 @@ def main(command: list[str]) -> int:
     try:
         with services() as addresses:
             return subprocess.run(command, env=os.environ | addresses).returncode
-    except ServiceError as error:
+    except ProcessError as error:
         print(error, file=sys.stderr)
         return 1
 
@@ -62,13 +42,64 @@ def main(command: list[str]) -> int:
 def services() -> Iterator[dict[str, str]]:
     """Start both; give DATABASE_URL and REDIS_URL; stop both."""
     with ExitStack() as stack:
-        directory = Path(
-            stack.enter_context(tempfile.TemporaryDirectory(prefix="zenithedge-", ignore_cleanup_errors=True))
-        )
-        directory.chmod(0o755)  # PostgreSQL may run as another account
-        redis_url = stack.enter_context(_redis(directory))
-        database_url = stack.enter_context(_postgres(directory))
+        directory = stack.enter_context(temporary_directory())
+        redis_process, redis_url = redis_service(directory)
+        postgres_process, database_url = postgres_service(directory)
+        for process in (redis_process, postgres_process):
+            stack.callback(process.stop)
+            process.start()
         yield {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
+
+
+@contextmanager
+def temporary_directory() -> Iterator[Path]:
+    """One that PostgreSQL can enter, which may run as another account."""
+    with tempfile.TemporaryDirectory(prefix="zenithedge-", ignore_cleanup_errors=True) as name:
+        directory = Path(name)
+        directory.chmod(0o755)
+        yield directory
+
+
+def redis_service(directory: Path) -> tuple[Process, str]:
+    """A Redis that keeps everything in memory, not yet started, and its address."""
+    port = free_port()
+    files = directory / "redis"
+    files.mkdir()
+    arguments = ["--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no", "--dir", str(files)]
+    log = directory / "redis.log"
+    return Process("redis", [redis_server(), *arguments], log, lambda _: _redis_answers(port)), (
+        f"redis://127.0.0.1:{port}/0"
+    )
+
+
+def postgres_service(directory: Path, *, durable: bool = False) -> tuple[Process, str]:
+    """A PostgreSQL with an empty database, not yet started, and its address; a `durable` one survives a crash."""
+    port = free_port()
+    files = directory / "postgres"
+    files.mkdir()
+    programs = postgres_programs()
+    account: Account = {}
+    if os.geteuid() == 0:
+        account = _unprivileged_account()
+        os.chown(files, account["user"], account["group"])
+        programs = _within_reach(programs, directory)
+    cluster = files / "cluster"
+    _make_cluster(programs, cluster, account)
+    settings = {"max_connections": str(MAX_CONNECTIONS), "unix_socket_directories": ""}
+    settings |= {} if durable else UNSAFE_AND_FAST
+    arguments = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+    server = [str(programs / "postgres"), "-D", str(cluster), "-h", "127.0.0.1", "-p", str(port), *arguments]
+    url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
+    process = Process(
+        "postgres",
+        server,
+        directory / "postgres.log",
+        lambda _: _postgres_answers(url),
+        directory=files,
+        account=account,
+        stop_signal=signal.SIGINT,  # its fast shutdown, which cuts connections off
+    )
+    return process, url
 
 
 def redis_server() -> str:
@@ -76,7 +107,7 @@ def redis_server() -> str:
     beside_python = Path(sys.executable).with_name("redis-server")  # where the wheel puts it
     found = shutil.which("redis-server") or (str(beside_python) if beside_python.exists() else None)
     if not found:
-        raise ServiceError("No redis-server here: install Redis, or the requirements in requirements-dev.txt.")
+        raise ProcessError("No redis-server here: install Redis, or the requirements in requirements-dev.txt.")
     return found
 
 
@@ -92,85 +123,31 @@ def postgres_programs() -> Path:
     for directory in candidates:
         if (directory / "initdb").exists() and (directory / "postgres").exists():
             return directory
-    raise ServiceError("No PostgreSQL here: install it, or the requirements in requirements-dev.txt.")
+    raise ProcessError("No PostgreSQL here: install it, or the requirements in requirements-dev.txt.")
 
 
-@contextmanager
-def _redis(directory: Path) -> Iterator[str]:
-    port = _free_port()
-    files = directory / "redis"
-    files.mkdir()
-    arguments = ["--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no", "--dir", str(files)]
-    client = redis.Redis(port=port)
-    with _process([redis_server(), *arguments], files / "log", client.ping, {}):
-        yield f"redis://127.0.0.1:{port}/0"
-
-
-@contextmanager
-def _postgres(directory: Path) -> Iterator[str]:
-    port = _free_port()
-    files = directory / "postgres"
-    files.mkdir()
-    programs = postgres_programs()
-    account: Account = {}
-    if os.geteuid() == 0:
-        account = _unprivileged_account()
-        os.chown(files, account["user"], account["group"])
-        programs = _within_reach(programs, directory)
-    cluster = files / "cluster"
-    initdb = [
-        str(programs / "initdb"),
-        "-D",
-        str(cluster),
-        "-U",
-        "postgres",
-        "-A",
-        "trust",
-        "-E",
-        "UTF8",
-        "--no-locale",
-        "--no-sync",
-    ]
-    made = subprocess.run(initdb, **account, cwd=files, capture_output=True, text=True)
+def _make_cluster(programs: Path, cluster: Path, account: Account) -> None:
+    options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"]
+    command = [str(programs / "initdb"), "-D", str(cluster), *options]
+    made = subprocess.run(command, **account, cwd=cluster.parent, capture_output=True, text=True)
     if made.returncode:
-        raise ServiceError(f"initdb failed: {made.stderr.strip()}")
-    settings = [part for name, value in POSTGRES_OPTIONS.items() for part in ("-c", f"{name}={value}")]
-    server = [str(programs / "postgres"), "-D", str(cluster), "-h", "127.0.0.1", "-p", str(port), *settings]
-    url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
-    with _process(server, directory / "postgres.log", lambda: psycopg.connect(url).close(), account):
-        yield url
+        raise ProcessError(f"initdb failed: {made.stderr.strip()}")
 
 
-@contextmanager
-def _process(command: list[str], log: Path, answers: Callable[[], object], account: Account) -> Iterator[None]:
-    """Run a server until the block ends; begin the block when it answers."""
-    with log.open("wb") as output:
-        # In a session of its own: Ctrl-C is for the command; the servers end after it.
-        server = subprocess.Popen(
-            command, stdout=output, stderr=output, cwd=log.parent, start_new_session=True, **account
-        )
+def _redis_answers(port: int) -> bool:
     try:
-        _wait_until_it_answers(server, log, answers)
-        yield
-    finally:
-        server.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown; Redis takes it as SIGTERM
-        try:
-            server.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+        with redis.Redis(port=port, socket_timeout=1) as client:
+            return bool(client.ping())
+    except (redis.ConnectionError, redis.TimeoutError):
+        return False
 
 
-def _wait_until_it_answers(server: subprocess.Popen[bytes], log: Path, answers: Callable[[], object]) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while server.poll() is None and time.monotonic() < deadline:
-        try:
-            answers()
-        except (psycopg.OperationalError, redis.ConnectionError):
-            time.sleep(0.05)
-        else:
-            return
-    raise ServiceError(f"{server.args!r} did not start:\n{log.read_text(errors='replace')}")
+def _postgres_answers(url: str) -> bool:
+    try:
+        psycopg.connect(url, connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 def _unprivileged_account() -> Account:
@@ -191,12 +168,6 @@ def _within_reach(programs: Path, directory: Path) -> Path:
     if libraries.exists():
         shutil.copytree(libraries, directory / "wheel" / libraries.name, symlinks=True)
     return copy / programs.name
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _version_of(programs: Path) -> int:

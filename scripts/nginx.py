@@ -1,0 +1,120 @@
+"""nginx's configuration, made from deploy/nginx.conf.
+
+    python -m scripts.nginx --name hub.example.org --server 127.0.0.1:8001 --server 127.0.0.1:8002 \\
+        --certificate /etc/ssl/hub.pem --key /etc/ssl/hub.key > /etc/nginx/conf.d/zenithedge.conf
+"""
+
+from __future__ import annotations
+
+import argparse
+import grp
+import os
+import pwd
+import resource
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+
+TEMPLATE = Path(__file__).resolve().parent.parent / "deploy" / "nginx.conf"
+# Alerts that may come at once, before the rate counts; TradingView sends the alerts of a bar's end together.
+WEBHOOK_BURST = 60
+
+# For a master process of one's own, as any account: everything it writes is in its own directory.
+MAIN = """\
+daemon off;
+{user}
+pid {directory}/nginx.pid;
+error_log {directory}/error.log warn;
+worker_processes auto;
+worker_rlimit_nofile {files};
+events {{ worker_connections {files}; }}
+http {{
+    client_body_temp_path {directory}/body;
+    proxy_temp_path {directory}/proxy;
+    fastcgi_temp_path {directory}/fastcgi;
+    uwsgi_temp_path {directory}/uwsgi;
+    scgi_temp_path {directory}/scgi;
+    include {directory}/site.conf;
+}}
+"""
+
+
+@dataclass(frozen=True)
+class Site:
+    """One site behind nginx. Without a certificate it is plain HTTP, for a loopback interface or behind another proxy.
+
+    `webhook_rate` limits alerts for each sender's address, such as `10r/s`; TradingView sends those of all its users
+    from four addresses.
+    """
+
+    servers: Sequence[str]
+    _: KW_ONLY
+    listen: str = "80"
+    name: str = "_"
+    logs: str = "/var/log/nginx"
+    certificate: str = ""
+    key: str = ""
+    webhook_rate: str = ""
+
+    def render(self) -> str:
+        values = {
+            "SERVERS": "\n".join(f"    server {server} max_fails=1 fail_timeout=1s;" for server in self.servers),
+            "LISTEN": self._listen(),
+            "SERVER_NAME": self.name,
+            "SCHEME": "https" if self.certificate else "$scheme",
+            "LOGS": self.logs,
+            "WEBHOOK_ZONE": self._zone(),
+            "WEBHOOK_LIMIT": self._limit(),
+        }
+        text = TEMPLATE.read_text(encoding="utf-8")
+        for name, value in values.items():
+            text = text.replace(f"@{name}@", value)
+        return text
+
+    def _listen(self) -> str:
+        if not self.certificate:
+            return f"    listen {self.listen};"
+        return (
+            f"    listen {self.listen} ssl http2;\n"
+            f"    ssl_certificate {self.certificate};\n    ssl_certificate_key {self.key};\n"
+            "    ssl_protocols TLSv1.2 TLSv1.3;"
+        )
+
+    def _zone(self) -> str:
+        if not self.webhook_rate:
+            return "# No limit for webhooks here: the application has one for each token."
+        return f"limit_req_zone $binary_remote_addr zone=webhook:10m rate={self.webhook_rate};\nlimit_req_status 429;"
+
+    def _limit(self) -> str:
+        return f"limit_req zone=webhook burst={WEBHOOK_BURST} nodelay;" if self.webhook_rate else ""
+
+
+def write_own(site: Site, directory: Path) -> Path:
+    """The configuration of an nginx that needs no rights and no files but those in `directory`; returns its path."""
+    account = pwd.getpwuid(os.geteuid()).pw_name
+    user = f"user {account} {_group()};" if os.geteuid() == 0 else ""
+    _, files = resource.getrlimit(resource.RLIMIT_NOFILE)  # a socket takes two in a worker
+    (directory / "site.conf").write_text(site.render(), encoding="utf-8")
+    main = directory / "nginx.conf"
+    main.write_text(MAIN.format(user=user, directory=directory, files=files), encoding="utf-8")
+    return main
+
+
+def _group() -> str:
+    return grp.getgrgid(os.getegid()).gr_name
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--server", action="append", required=True, dest="servers", help="an ASGI server's address")
+    parser.add_argument("--name", required=True, help="the host name, as in SITE_URL")
+    parser.add_argument("--listen", default="443", help="port, or address and port")
+    parser.add_argument("--certificate", default="", help="without one: plain HTTP, behind another proxy")
+    parser.add_argument("--key", default="")
+    parser.add_argument("--logs", default="/var/log/nginx", help="directory of the logs")
+    parser.add_argument("--webhook-rate", default="", help="alerts for each sender's address, such as 10r/s")
+    print(Site(**vars(parser.parse_args())).render(), end="")
+
+
+if __name__ == "__main__":
+    main()
