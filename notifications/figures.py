@@ -12,32 +12,20 @@ from django.db.models import Case, Count, Exists, IntegerField, OuterRef, Value,
 
 from notifications.models import InsightNotification, InsightNotificationQuerySet
 from notifications.priority import Priority
-from signals.models import Outcome
+from signals.track_record import Record
 
 DAYS = 14
 
 
 @dataclass(slots=True)
-class Tally:
+class Tally(Record):
     """Insights, and what has become of those whose target or stop was reached."""
 
     insights: int = 0
-    won: int = 0
-    lost: int = 0
 
-    def add(self, outcome: str, count: int) -> None:
-        self.insights += count
-        self.won += count if outcome == Outcome.WIN else 0
-        self.lost += count if outcome == Outcome.LOSS else 0
-
-    @property
-    def closed(self) -> int:
-        return self.won + self.lost
-
-    @property
-    def win_rate(self) -> int | None:
-        """In percent, rounded half up; None while none is closed."""
-        return (200 * self.won + self.closed) // (2 * self.closed) if self.closed else None
+    def count(self, outcome: str, number: int) -> None:
+        self.insights += number
+        self.add(outcome, number)
 
 
 @dataclass(slots=True)
@@ -139,9 +127,9 @@ def _figures(dates: list[dt.date], rows: Iterable[Any]) -> Figures:
     for row in rows:
         count, outcome = row["count"], row["signal__outcome"]
         days[row["day"]].counts[row["priority"]] += count
-        fortnight.add(outcome, count)
+        fortnight.count(outcome, count)
         if row["day"] == DAYS - 1:
-            today.add(outcome, count)
-            strategies[row["signal__strategy"]].add(outcome, count)
+            today.count(outcome, count)
+            strategies[row["signal__strategy"]].count(outcome, count)
     busiest_first = sorted(strategies.items(), key=lambda entry: (-entry[1].insights, entry[0]))
     return Figures(days, today, fortnight, busiest_first)

@@ -33,6 +33,7 @@ from notifications.models import (
 from notifications.priority import Priority
 from notifications.quiet import zone_or_utc
 from notifications.reasons import why_not_notified
+from signals import track_record
 from signals.models import Side, Signal, TradeValidation
 from zenithedge.forms import posted_from
 
@@ -86,6 +87,7 @@ def insight(request: ApiRequest, signal_id: int) -> HttpResponse:
         "notification": notification,
         "expired": timezone.now() >= (notification or signal).expires_at,
         "life_bars": settings.NOTIFICATIONS_LIFE_BARS,
+        "track_record": track_record.of_band(request.user, signal.ai_confidence),
         "why_not": "" if notification else why_not_notified(request.user, signal),
         "delivery_logs": NotificationDeliveryLog.objects.filter(notification__in=own).order_by("created_at", "pk"),
     }

@@ -8,6 +8,7 @@ from signals.webhook import webhook
 urlpatterns = [
     path("webhook/<str:token>/", webhook, name="webhook"),
     path("webhook/<str:token>", webhook),  # a redirect to the slash would lose the posted alert
+    path("track-record/", views.track_record_page, name="track_record"),
     path("connect/", views.connect, name="connect"),
     path("connect/test/", views.send_test_insight, name="connect_test"),
     path("connect/<int:source_id>/rename/", views.rename_source, name="connect_rename"),

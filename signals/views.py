@@ -1,4 +1,4 @@
-"""The page "Connect TradingView": a trader's webhooks, what to paste where, and what has arrived."""
+"""The market's pages: "Connect TradingView" (webhooks, what to paste where, what has arrived) and the track record."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
-from signals import intake, samples
+from signals import intake, samples, track_record
 from signals.forms import SourceForm
 from signals.models import WebhookRequest, WebhookSource
 from signals.webhook import webhook_address
@@ -110,6 +110,14 @@ def send_test_insight(request: TraderRequest) -> HttpResponse:
     else:
         messages.info(request, "That test was already sent this second.")
     return redirect("connect")
+
+
+@require_safe
+@never_cache
+@login_required
+def track_record_page(request: TraderRequest) -> HttpResponse:
+    """What became of the closed insights that this trader may see."""
+    return render(request, "signals/track_record.html", {"record": track_record.read(request.user)})
 
 
 def _own_source(request: TraderRequest, source_id: int) -> WebhookSource:

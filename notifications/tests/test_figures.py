@@ -74,7 +74,7 @@ def test_every_figure_equals_a_recount(alice: User, store_at: StoreAt, zone: str
 
 def tally(rows: list[InsightNotification]) -> Tally:
     outcomes = [row.signal.outcome for row in rows]
-    return Tally(len(rows), outcomes.count(Outcome.WIN), outcomes.count(Outcome.LOSS))
+    return Tally(outcomes.count(Outcome.WIN), outcomes.count(Outcome.LOSS), insights=len(rows))
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_the_busiest_strategy_comes_first(alice: User, store_at: StoreAt) -> Non
 
 @pytest.mark.parametrize(("won", "lost", "rate"), [(0, 0, None), (0, 3, 0), (1, 1, 50), (2, 1, 67), (1, 7, 13)])
 def test_the_win_rate_is_of_the_closed_ones(won: int, lost: int, rate: int | None) -> None:
-    assert Tally(50, won, lost).win_rate == rate
+    assert Tally(won, lost, insights=50).win_rate == rate
 
 
 def test_bars_stand_on_each_other_with_the_high_ones_at_the_bottom() -> None:

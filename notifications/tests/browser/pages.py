@@ -117,6 +117,7 @@ SIGNED_IN: dict[str, Show] = {
     "history": go_to("/notifications/"),
     "preferences": go_to("/notifications/preferences/"),
     "wrong preferences": show_wrong_preferences,
+    "track-record": go_to("/signals/track-record/"),
     "connect": go_to("/signals/connect/"),
     "fresh webhook": show_fresh_webhook,
     "password change": go_to("/accounts/password_change/"),
