@@ -101,3 +101,37 @@ def test_daphnes_access_log_shows_no_token() -> None:
     )
 
     assert 'POST /signals/webhook/***/" 201 9' in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("a\nb\r\nc", r"a\nb\r\nc"),
+        ("a\x1b[2Jb\x00\x07", r"a\x1b[2Jb\x00\x07"),
+        ("a\u202egnp.exe\u200b", r"a\u202egnp.exe\u200b"),
+        ("a\u2028b\x85c", r"a\u2028b\x85c"),
+        ("half \ud83d", r"half \ud83d"),
+        ("🟢 Grüße – ⚠️", "🟢 Grüße – ⚠️"),
+    ],
+    ids=["lines", "terminal", "direction", "separators", "surrogate", "honest"],
+)
+def test_an_entry_is_one_line_that_every_terminal_and_file_takes(text: str, written: str) -> None:
+    record = logging.LogRecord("any", logging.INFO, __file__, 1, "Refused: %s", (text,), None)
+    line = site_formatter().format(record)
+    assert line.endswith(f"Refused: {written}")
+    assert line.encode().count(b"\n") == 0
+
+
+def test_nobody_forges_an_entry_through_a_traceback() -> None:
+    forged = "2026-05-04 09:30:00,000 INFO signals: Signal 1: received"
+    try:
+        raise ValueError(f"x\n{forged}\n\x1b[2J\ud83d")
+    except ValueError:
+        record = logging.LogRecord("any", logging.ERROR, __file__, 1, "Failed", (), sys.exc_info())
+
+    first, *rest = site_formatter().format(record).encode().decode().split("\n")
+
+    assert first.endswith("Failed")
+    assert rest
+    assert all(line.startswith("    ") for line in rest)
+    assert "\x1b" not in "".join(rest)
