@@ -17,6 +17,7 @@ from signals.models import Signal, TradeValidation
 # Tests run dispatches and the schedule themselves. Not through the environment: pytest-django has read the settings
 # before this file, and the servers that tests start are to have their workers.
 settings.NOTIFICATIONS_WORKER = False
+settings.CELERY_BROKER_URL = ""
 
 
 @pytest.fixture(autouse=True)

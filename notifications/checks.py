@@ -25,6 +25,7 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         *_check_site_url(),
         *_check_time_zone(),
         *_check_life_bars(),
+        *_check_layer_is_known(),
         *_check_trusted_proxies(),
         *_check_limits(),
     ]
@@ -37,6 +38,7 @@ def check_deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         *_check_hosts(),
         *_check_channel_layer(),
         *_check_database(),
+        *_check_somebody_works(),
         *_check_proxies_are_named(),
         *_check_metrics_token(),
         *_check_metrics_directory(),
@@ -132,6 +134,20 @@ def _check_limits() -> list[CheckMessage]:
     ]
 
 
+def _check_layer_is_known() -> list[CheckMessage]:
+    layers = ("pubsub", "core", "memory") if settings.REDIS_URL else ("memory",)
+    if settings.CHANNEL_LAYER in layers:
+        return []
+    return [
+        Error(
+            f"CHANNEL_LAYER is {settings.CHANNEL_LAYER!r}; {'with' if settings.REDIS_URL else 'without'} REDIS_URL it "
+            f"can be {' or '.join(layers)}.",
+            hint="Unset it for the default, or set REDIS_URL for pubsub and core.",
+            id="notifications.E005",
+        )
+    ]
+
+
 def _check_https() -> list[CheckMessage]:
     if settings.SITE_URL.startswith("https://"):
         return []
@@ -157,13 +173,26 @@ def _check_hosts() -> list[CheckMessage]:
 
 
 def _check_channel_layer() -> list[CheckMessage]:
-    if settings.REDIS_URL:
+    if settings.CHANNEL_LAYER != "memory":
         return []
     return [
         Warning(
             "Without REDIS_URL hints stay inside one process; others find changes by looking once a second.",
             hint="Set REDIS_URL when more than one server process or a separate worker runs.",
             id="notifications.W003",
+        )
+    ]
+
+
+def _check_somebody_works() -> list[CheckMessage]:
+    if settings.NOTIFICATIONS_WORKER or settings.CELERY_BROKER_URL:
+        return []
+    return [
+        Warning(
+            "NOTIFICATIONS_WORKER is off and there is no broker: nothing releases, expires, cleans up or finishes "
+            "what was left behind.",
+            hint="Switch NOTIFICATIONS_WORKER on, or set REDIS_URL and run Celery's worker and beat.",
+            id="notifications.W005",
         )
     ]
 

@@ -95,33 +95,69 @@ elif DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
     DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 16, "timeout": 10}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# --- Channel layer and cache ----------------------------------------------------------------------------------------
+# --- Channel layer, cache, broker -------------------------------------------------------------------------------------
 
+# All three share one Redis database under prefixes of their own. Pub/sub names know no databases at all, so two
+# installations on one Redis need two prefixes.
+REDIS_PREFIX = env.str("REDIS_PREFIX", default="zenithedge")
+# docs/production.md says what speaks for each. The in-memory layer is that of a site without Redis.
+CHANNEL_LAYER = env.str("CHANNEL_LAYER", default="pubsub" if REDIS_URL else "memory")
+
+# Not redis-py's own, which are for ever or end the layer's blocking calls: longer than those (5 s), and short enough
+# that a frozen Redis is noticed. Its pool would raise at 100 connections.
+REDIS_LAYER_HOST = {"address": REDIS_URL, "socket_timeout": 15, "socket_connect_timeout": 2, "max_connections": 2000}
+# Messages that a layer keeps for one process (core) or one socket before it drops: a burst to every trader at once.
+LAYER_CAPACITY = 10_000
+LAYERS: dict[str, dict[str, object]] = {
+    "pubsub": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"prefix": REDIS_PREFIX, "capacity": LAYER_CAPACITY, "hosts": [REDIS_LAYER_HOST]},
+    },
+    "core": {
+        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        "CONFIG": {
+            "prefix": REDIS_PREFIX,
+            "capacity": LAYER_CAPACITY,
+            "expiry": 30,  # a hint that old is of no use: the client has asked by itself, every 25 s
+            "group_expiry": 24 * 60 * 60,  # joins are repeated long before
+            "hosts": [REDIS_LAYER_HOST],
+        },
+    },
+    "memory": {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": LAYER_CAPACITY}},
+}
+CHANNEL_LAYERS = {"default": LAYERS.get(CHANNEL_LAYER, {})}  # an unknown one is named by notifications.E005
+
+CACHES: dict[str, dict[str, object]] = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 if REDIS_URL:
-    CHANNEL_LAYERS = {
-        "default": {
-            "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-            "CONFIG": {
-                "prefix": "zenithedge",
-                "capacity": 10_000,
-                "hosts": [
-                    {
-                        "address": REDIS_URL,
-                        # Longer than the layer's own blocking calls, short enough that a frozen Redis is noticed.
-                        "socket_timeout": 15,
-                        "socket_connect_timeout": 2,
-                        "max_connections": 2000,
-                    }
-                ],
-            },
-        }
+    CACHES["default"] = {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": f"{REDIS_PREFIX}:cache",
+        "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
     }
-    CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
-else:
-    CHANNEL_LAYERS = {
-        "default": {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 10_000}},
-    }
-    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+# Without a broker the server's own worker thread does all of it. Never Celery's eager mode: it ignores delays, and
+# would run a fan-out to everybody inside the request.
+CELERY_BROKER_URL = REDIS_URL
+CELERY_TASK_IGNORE_RESULT = True  # what came of it is in the rows
+CELERY_RESULT_EXPIRES = None  # so there are none to clean up
+# A killed worker's task comes back. The tasks are short and harmless when run twice.
+CELERY_TASK_ACKS_LATE = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "global_keyprefix": f"{REDIS_PREFIX}:celery:",
+    # Far above any task's time. The sweep is faster anyway.
+    "visibility_timeout": 10 * 60,
+    "socket_timeout": 5,
+    "socket_connect_timeout": 2,
+    "socket_keepalive": True,
+}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker waits for Redis as long as it takes
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # no file: when a job is due after a start is the schedule's to say
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # LOGGING below is the one that masks tokens
+CELERY_WORKER_REDIRECT_STDOUTS = False
+CELERY_TASK_DEFAULT_QUEUE = "notifications"
 
 # --- Sign-in and security -------------------------------------------------------------------------------------------
 
@@ -194,8 +230,9 @@ vars().update(EMAIL_CONFIG)
 SIGNALS_VALIDATOR = env.str("SIGNALS_VALIDATOR", default="signals.validation.RuleBasedValidator")
 # An insight lives for this many bars of its own timeframe.
 NOTIFICATIONS_LIFE_BARS = env.int("NOTIFICATIONS_LIFE_BARS", default=3)
-# The thread of each server process that runs dispatches and the schedule. Tests drive those functions themselves.
-NOTIFICATIONS_WORKER = env.bool("NOTIFICATIONS_WORKER", default=True)
+# The thread of each server process that runs dispatches and the schedule; with a broker Celery's worker and beat do.
+# Tests drive those functions themselves.
+NOTIFICATIONS_WORKER = env.bool("NOTIFICATIONS_WORKER", default=not CELERY_BROKER_URL)
 # Requests that one webhook token may make in a minute before it is told 429.
 WEBHOOK_REQUESTS_PER_MINUTE = env.int("WEBHOOK_REQUESTS_PER_MINUTE", default=300)
 # The same for one address. TradingView sends all its users' alerts from four addresses, so this is for many tokens.
@@ -239,6 +276,11 @@ LOGGING = {
         "signals": {"level": LOG_LEVEL},
         # Says at INFO how many hints it dropped; the handler counts them.
         "channels_redis.core": {"handlers": ["dropped hints"], "level": "INFO"},
+        "celery": {"level": LOG_LEVEL},
+        # Two lines for each task, every ten seconds, that say nothing beyond what the functions log.
+        "celery.app.trace": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.beat": {"level": "WARNING"},
         # Django's own would write to the console a second time and past the formatter.
         "django": {"handlers": ["console", "file"], "level": LOG_LEVEL, "propagate": False},
         "django.server": {"handlers": ["console", "file"], "level": LOG_LEVEL, "propagate": False},
