@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 
 import pytest
-import uvicorn
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
@@ -18,7 +17,7 @@ from notifications.stream_client import SIGNED_OUT, Account, Policy, StreamClien
 from notifications.stream_state import Row
 from notifications.tests import tabs
 from notifications.tests.conftest import NewInsight
-from zenithedge.asgi import application
+from notifications.tests.live_server import live_server
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.services]
 
@@ -29,16 +28,9 @@ Follow = Callable[..., Awaitable[StreamClient]]
 
 
 @pytest.fixture
-async def site(still_tick: None) -> AsyncIterator[str]:
-    """The address of a server that runs in this process, so that a test can take its hints away."""
-    server = uvicorn.Server(
-        uvicorn.Config(application, port=0, lifespan="off", ws="websockets-sansio", log_config=None)
-    )
-    serving = asyncio.create_task(server.serve())
-    await until(lambda: server.started)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = server.force_exit = True
-    await serving
+def site(still_tick: None) -> Iterator[str]:
+    with live_server() as address:
+        yield address
 
 
 @pytest.fixture
