@@ -11,6 +11,7 @@ import time
 from functools import cache
 from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
 from kombu import Connection
 from kombu.pools import producers
@@ -84,12 +85,14 @@ def _beat_entry(job: Job) -> dict[str, Any]:
 
 
 def _send(dispatch_id: int) -> None:
-    with producers[_impatient_connection()].acquire(block=True, timeout=BROKER_TIMEOUT_S) as producer:
+    with producers[_impatient_connection(settings.CELERY_BROKER_URL)].acquire(
+        block=True, timeout=BROKER_TIMEOUT_S
+    ) as producer:
         run_dispatch.apply_async((dispatch_id,), producer=producer, retry=False, expires=MESSAGE_LIFE_S)
 
 
 @cache
-def _impatient_connection() -> Connection:
+def _impatient_connection(broker_url: str) -> Connection:
     """To the same broker as the workers', but one that gives up: kombu's own retries for ever."""
     options = {"socket_timeout": BROKER_TIMEOUT_S, "socket_connect_timeout": BROKER_TIMEOUT_S, "max_retries": 0}
-    return app.connection_for_write(transport_options=options, connect_timeout=BROKER_TIMEOUT_S)
+    return app.connection_for_write(broker_url, transport_options=options, connect_timeout=BROKER_TIMEOUT_S)
