@@ -49,15 +49,29 @@ def read(user_id: int, wanted: Wanted) -> Listing:
     """Two queries, however long the list. Raises UnknownBeforeError."""
     # The position before the rows: what changes in between is read twice by a client, never missed.
     position, before_created_at = _position(user_id, wanted.before)
-    rows = _matching(user_id, wanted)
+    rows = _matching(user_id, wanted).order_by("-created_at", "-pk")
     if wanted.before is not None:
         if before_created_at is None:
             raise UnknownBeforeError(wanted.before)
-        rows = rows.filter(Q(created_at__lt=before_created_at) | Q(created_at=before_created_at, pk__lt=wanted.before))
-    page = list(rows.order_by("-created_at", "-pk")[: wanted.limit + 1])
+        rows = rows.filter(_older(before_created_at, wanted.before))
+    page = list(rows[: wanted.limit + 1])
     more = len(page) > wanted.limit
     page = page[: wanted.limit]
     return Listing(page, page[-1].pk if more else None, position)
+
+
+def older_than(
+    user_id: int, wanted: Wanted, after: InsightNotification | None, limit: int
+) -> list[InsightNotification]:
+    """The next rows after one in hand, which may be gone meanwhile; the first ones without it. One query."""
+    rows = _matching(user_id, wanted).order_by("-created_at", "-pk")
+    if after is not None:
+        rows = rows.filter(_older(after.created_at, after.pk))
+    return list(rows[:limit])
+
+
+def _older(created_at: dt.datetime, pk: int) -> Q:
+    return Q(created_at__lt=created_at) | Q(created_at=created_at, pk__lt=pk)
 
 
 def _position(user_id: int, before: int | None) -> tuple[Position, dt.datetime | None]:

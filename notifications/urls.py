@@ -6,6 +6,7 @@ from notifications import api, preference_views, views
 
 urlpatterns = [
     path("", views.history, name="history"),
+    path("export.csv", views.history_export, name="history_export"),
     path("read/", views.mark_all_read, name="mark_all_read"),
     path("<int:notification_id>/read/", views.mark_read, name="mark_read"),
     path("preferences/", preference_views.preferences_page, name="preferences"),

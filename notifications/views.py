@@ -11,7 +11,14 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
 from django.core.exceptions import BadRequest
 from django.db.models import Exists, OuterRef
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseRedirect,
+    JsonResponse,
+    StreamingHttpResponse,
+)
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
@@ -19,7 +26,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from notifications import figures, insight_page, listing, stream
+from notifications import export, figures, insight_page, listing, stream
 from notifications.filters import Filters, choices
 from notifications.http import ApiRequest
 from notifications.listing import Listing
@@ -65,6 +72,18 @@ def history(request: ApiRequest) -> HttpResponse:
         raise Http404("There is no such page.") from error
     context = _listing_context(request.user, filters, page)
     return _render(request, "notifications/history.html", context, _own_zone(request.user))
+
+
+@require_safe
+@never_cache
+@login_required
+def history_export(request: ApiRequest) -> StreamingHttpResponse:
+    """The history as a file, narrowed as its address says; the whole of it, whatever page was looked at."""
+    lines = export.csv_lines(request.user.pk, Filters.from_query(request.GET).wanted())
+    today = timezone.now().astimezone(_own_zone(request.user)).date()
+    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="zenithedge-insights-{today}.csv"'
+    return response
 
 
 @require_safe
