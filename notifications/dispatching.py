@@ -6,36 +6,30 @@ moves the cursor. A killed process goes on at the cursor; a second runner waits 
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from decimal import Decimal
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
 from django.contrib.auth import get_user_model
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Max, Q
 from django.utils import timezone
 
-from notifications import messages, payloads, preferences, priority, stream
+from notifications import fan_out, messages, preferences, row_by_row
+from notifications.announcing import Batch, announce
 from notifications.delivery import websocket
-from notifications.models import (
-    DispatchState,
-    Inbox,
-    InsightDispatch,
-    InsightNotification,
-    NotificationPreference,
-    SuppressedInsight,
-)
-from notifications.payloads import Frame
-from notifications.preferences import Channel, Decision, Facts, Rules, Verdict
-from notifications.priority import Priority
+from notifications.fan_out import OvertakenError
+from notifications.models import DispatchState, InsightDispatch
 from signals.models import Signal, TradeValidation
 
 logger = logging.getLogger(__name__)
 
+Result = TypeVar("Result")
+
+ATTEMPTS = 3  # at a transaction that another one overtook
 CHUNK_USERS = 500  # bounds how long a chunk holds its users' inboxes
 # SQLite has one writer and no queue: who waits for it looks every 100 ms at most. A pause of that length lets it in.
 LOCK_PAUSE_S = 0.1
@@ -85,7 +79,7 @@ def present_revision(signal: Signal) -> int:
 def run(dispatch_id: int, *, budget_s: float | None = None) -> bool:
     """Turn a dispatch into notifications, chunk by chunk; True when it is finished, False when the budget ran out."""
     started = time.monotonic()
-    while not _run_chunk(dispatch_id):
+    while not again_when_overtaken(partial(_run_chunk, dispatch_id)):
         _let_others_write()
         if budget_s is not None and time.monotonic() - started >= budget_s:
             return False
@@ -115,7 +109,7 @@ def _run_chunk(dispatch_id: int) -> bool:
         else:
             dispatch.state, dispatch.cursor = DispatchState.RUNNING, users[-1]
             dispatch.save(update_fields=["state", "cursor", "counts"])
-        websocket.publish_new_after_commit(batch.notifications, batch.events)
+        websocket.publish_new_after_commit(batch.sent, batch.events)
         return dispatch.finished
 
 
@@ -155,180 +149,21 @@ def _finish(dispatch: InsightDispatch, state: DispatchState) -> None:
 # --- One insight, some users ----------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class Batch:
-    """What `notify` did: rows made, frames to hint, users by verdict and by reason."""
-
-    notifications: list[InsightNotification] = field(default_factory=list)
-    events: list[tuple[int, Frame]] = field(default_factory=list)
-    verdicts: Counter[str] = field(default_factory=Counter)
-    reasons: Counter[str] = field(default_factory=Counter)
-
-
-def calculate_priority(signal: Signal) -> Priority:
-    """The rules are in priority.py; this brings the facts, with a query only when the repeats can matter."""
-    validation = getattr(signal, "validation", None)
-    news = validation.news_context if validation else signal.news_context
-    repeats = 0
-    if priority.needs_repeat_count(ai_confidence=signal.ai_confidence, news_context=news):
-        repeats = _repeats(signal)
-    return priority.calculate(ai_confidence=signal.ai_confidence, news_context=news, repeats=repeats)
-
-
-def format_message(signal: Signal, *, revision: int = 1) -> messages.Message:
-    validation = getattr(signal, "validation", None)
-    return messages.format_message(
-        side=signal.side,
-        symbol=signal.symbol,
-        timeframe=signal.timeframe,
-        ai_confidence=signal.ai_confidence,
-        narrative=validation.context_summary if validation else "",
-        news_headline=validation.news_headline if validation else signal.news_headline,
-        revision=revision,
-    )
-
-
 def notify(signal: Signal, revision: int, user_ids: Sequence[int]) -> Batch:
     """Decide for each user and write what follows; called inside a transaction.
 
-    Whoever has this revision already is left alone. Rows are ready, hints are not sent: that is the caller's.
+    Whoever has this revision already is left alone. Rows are ready, hints are not sent: that is the caller's. The
+    transaction may have to be begun again: `again_when_overtaken`.
     """
-    now = timezone.now()
-    facts = Facts(signal.symbol, signal.strategy, signal.ai_confidence, calculate_priority(signal))
-    inboxes = {inbox.user_id: inbox for inbox in stream.lock_inboxes(user_ids)}  # before looking who has it
-    told = set(_told(signal, revision, user_ids))
-    decisions = _decide_all([user_id for user_id in user_ids if user_id not in told], facts, now)
-    batch = Batch()
-    batch.verdicts.update(decision.verdict.value for decision in decisions.values())
-    batch.reasons.update(decision.reason.value for decision in decisions.values())
-    _write_suppressions(signal, revision, decisions)
-    batch.notifications = _write_notifications(signal, revision, facts.priority, decisions, inboxes, now)
-    superseded = supersede_earlier([row for row in batch.notifications if row.seq is not None], inboxes)
-    Inbox.objects.bulk_update(inboxes.values(), ["last_seq"])
-    batch.events = _events(batch.notifications, superseded)
-    return batch
+    write = fan_out.write if connection.vendor == "postgresql" else row_by_row.write
+    return write(announce(signal, revision), user_ids)
 
 
-def supersede_earlier(rows: Iterable[InsightNotification], inboxes: dict[int, Inbox]) -> list[InsightNotification]:
-    """Let fresh rows replace their users' earlier unread revisions of the same insight, each a change of its own."""
-    fresh = {(row.user_id, row.signal_id): row for row in rows if row.revision > 0}
-    if not fresh:
-        return []
-    earlier = InsightNotification.objects.filter(
-        user_id__in={user_id for user_id, _ in fresh},
-        signal_id__in={signal_id for _, signal_id in fresh},
-        superseded_by__isnull=True,
-        read=False,
-    ).with_signal()
-    superseded = [row for row in earlier.order_by("id") if _replaces(fresh.get((row.user_id, row.signal_id)), row)]
-    for row in superseded:
-        row.superseded_by, row.held_until = fresh[row.user_id, row.signal_id], None
-        if row.seq is not None:
-            row.seq = advance(inboxes[row.user_id])
-    InsightNotification.objects.bulk_update(superseded, ["superseded_by", "held_until", "seq"])
-    return [row for row in superseded if row.seq is not None]
-
-
-def advance(inbox: Inbox) -> int:
-    """Take the next position of a locked inbox; the caller saves it."""
-    inbox.last_seq += 1
-    return inbox.last_seq
-
-
-def _repeats(signal: Signal) -> int:
-    """Signals of the same owner and strategy in the window up to this one's own time, this one included."""
-    window = dt.timedelta(seconds=priority.REPEAT_WINDOW_S)
-    since, until = signal.own_time - window, signal.own_time
-    in_window = Q(bar_time__gt=since, bar_time__lte=until) | Q(
-        bar_time__isnull=True, received_at__gt=since, received_at__lte=until
-    )
-    same = Signal.objects.filter(in_window, strategy=signal.strategy)
-    same = same.filter(user__isnull=True) if signal.user_id is None else same.filter(user_id=signal.user_id)
-    return same[: priority.REPEATS_ALLOWED + 1].count()
-
-
-def _told(signal: Signal, revision: int, user_ids: Sequence[int]) -> Iterable[int]:
-    rows = InsightNotification.objects.filter(signal=signal, revision=revision, user_id__in=user_ids)
-    return rows.values_list("user_id", flat=True)
-
-
-def _decide_all(user_ids: Sequence[int], facts: Facts, now: dt.datetime) -> dict[int, Decision]:
-    rules = {user_id: default_rules() for user_id in user_ids}
-    for preference in NotificationPreference.objects.filter(user_id__in=user_ids):
+def again_when_overtaken(transact: Callable[[], Result]) -> Result:
+    """Run a whole transaction that notifies, again when another one was faster."""
+    for _ in range(ATTEMPTS - 1):
         try:
-            rules[preference.user_id] = preference.rules()
-        except (TypeError, ValueError, ArithmeticError):
-            # One row that something wrote past the forms must cost nobody else a notification, nor its own user.
-            logger.exception("Preferences of user %s can't be read, the defaults decide", preference.user_id)
-    return {user_id: preferences.decide(rules[user_id], facts, Channel.WEBSOCKET, now) for user_id in user_ids}
-
-
-def default_rules() -> Rules:
-    """The preferences of a user without a row."""
-    return NotificationPreference().rules()
-
-
-def _write_suppressions(signal: Signal, revision: int, decisions: dict[int, Decision]) -> None:
-    if signal.user_id is None:  # a house signal's dispatch counts its reasons; a row for each user would be too many
-        return
-    SuppressedInsight.objects.bulk_create(
-        [
-            SuppressedInsight(
-                user_id=user_id, signal=signal, revision=revision, channel=Channel.WEBSOCKET, reason=decision.reason
-            )
-            for user_id, decision in decisions.items()
-            if decision.verdict is Verdict.SUPPRESS
-        ],
-        ignore_conflicts=True,
-    )
-
-
-def _write_notifications(
-    signal: Signal,
-    revision: int,
-    rank: Priority,
-    decisions: dict[int, Decision],
-    inboxes: dict[int, Inbox],
-    now: dt.datetime,
-) -> list[InsightNotification]:
-    message = format_message(signal, revision=revision)
-    rows = [
-        InsightNotification(
-            user_id=user_id,
-            signal=signal,
-            revision=revision,
-            title=message["title"],
-            snippet=message["snippet"],
-            news_headline=message["news_headline"],
-            confidence=signal.ai_confidence.quantize(Decimal("0.01")),
-            priority=rank,
-            reason=decision.reason,
-            seq=None if decision.verdict is Verdict.HOLD else advance(inboxes[user_id]),
-            held_until=decision.held_until,
-            created_at=now,
-            expires_at=signal.expires_at,
-        )
-        for user_id, decision in decisions.items()
-        if decision.verdict is not Verdict.SUPPRESS
-    ]
-    InsightNotification.objects.bulk_create(rows)
-    websocket.write_pending([row for row in rows if row.seq is not None])
-    return rows
-
-
-def _replaces(fresh: InsightNotification | None, row: InsightNotification) -> bool:
-    return fresh is not None and row.revision < fresh.revision
-
-
-def _events(fresh: Sequence[InsightNotification], superseded: Sequence[InsightNotification]) -> list[tuple[int, Frame]]:
-    live = [row for row in fresh if row.seq is not None]
-    unread = stream.unread_counts({row.user_id for row in live})
-    events = [
-        (row.user_id, payloads.notification_frame("new_notification", row, unread_count=unread[row.user_id]))
-        for row in live
-    ]
-    events += [
-        (row.user_id, payloads.notification_frame("notification_updated", row, unread_count=unread[row.user_id]))
-        for row in superseded
-    ]
-    return events
+            return transact()
+        except (IntegrityError, OvertakenError) as overtaken:
+            logger.info("Notifying begins again: %s", overtaken)
+    return transact()

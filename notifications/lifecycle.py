@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from notifications import payloads, realtime, stream
 from notifications.delivery import websocket
-from notifications.dispatching import advance, supersede_earlier
 from notifications.models import InsightNotification, InsightNotificationQuerySet, NotificationPreference
 from notifications.preferences import Reason, Rules
+from notifications.row_by_row import advance, supersede_earlier
 from signals.models import Signal
 
 logger = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ def _release_of_user(user_id: int, now: dt.datetime) -> int:
             reversed_=InsightNotification.objects.filter(_has_opposite(), id__in=[row.pk for row in rows]).count(),
         )
         events = [(user_id, brief), *_updates(user_id, superseded)]
-        websocket.publish_new_after_commit(rows, events)
+        websocket.publish_new_after_commit([row.pk for row in rows], events)
     logger.info("notifications of user %s released after quiet hours: %d", user_id, len(rows))
     return len(rows)
 

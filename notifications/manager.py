@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 from django.db.models import Max
 
-from notifications import dispatching, lifecycle, messages, retention, stream
+from notifications import announcing, dispatching, lifecycle, messages, retention, row_by_row, stream
 from notifications.delivery import websocket
 from notifications.models import InsightNotification, NotificationDeliveryLog
 from notifications.preferences import Channel
@@ -30,12 +30,12 @@ class NotificationManager:
     @classmethod
     def calculate_priority(cls, signal: Signal) -> Priority:
         """`high`, `medium` or `low`; see priority.calculate for the rules."""
-        return dispatching.calculate_priority(signal)
+        return announcing.calculate_priority(signal)
 
     @classmethod
     def format_message(cls, signal: Signal) -> messages.Message:
         """Title, snippet and news headline of the signal as it is now."""
-        return dispatching.format_message(signal, revision=dispatching.present_revision(signal))
+        return announcing.format_message(signal, revision=dispatching.present_revision(signal))
 
     @classmethod
     def create_notification(cls, signal: Signal, user: User | None = None) -> InsightNotification | None:
@@ -83,7 +83,7 @@ class NotificationManager:
             fresh = InsightNotification.objects.with_signal().get(pk=notification.pk)
             if fresh.seq is None:
                 return False
-            fresh.seq = dispatching.advance(inbox)
+            fresh.seq = row_by_row.advance(inbox)
             fresh.save(update_fields=["seq"])
             websocket.write_pending([fresh], attempt_group=_next_attempt_group(fresh))
         return cls.deliver_websocket(fresh)

@@ -17,9 +17,12 @@ from asgiref.sync import async_to_sync
 from channels.layers import InMemoryChannelLayer, get_channel_layer
 from django.db import transaction
 
+from notifications.frame_templates import FrameText
 from notifications.payloads import Frame
 
 logger = logging.getLogger(__name__)
+
+Event = tuple[int, Frame] | tuple[int, FrameText]  # for the sockets of this user
 
 # One type for ever, kinds inside: during a rolling deploy an unknown type would raise in every receiving consumer.
 EVENT_TYPE = "notification.event"
@@ -33,18 +36,17 @@ def group_name(user_id: int) -> str:
     return f"user_{user_id}_notifications"
 
 
-def event_message(user_id: int, frame: Frame) -> dict[str, Any]:
+def event_message(user_id: int, frame: Frame | FrameText) -> dict[str, Any]:
     """What travels over the layer: plain JSON types, and the frame as the text that goes to the browser.
 
     `seq` is the frame's position, null for a frame without one. Who receives it neither parses nor writes JSON.
     Raises TypeError or ValueError for a frame that is not plain JSON.
     """
-    return {
-        "type": EVENT_TYPE,
-        "user_id": user_id,
-        "seq": frame.get("seq"),
-        "frame": json.dumps(frame, allow_nan=False, separators=(",", ":")),
-    }
+    if isinstance(frame, FrameText):
+        seq, text = frame
+    else:
+        seq, text = frame.get("seq"), json.dumps(frame, allow_nan=False, separators=(",", ":"))
+    return {"type": EVENT_TYPE, "user_id": user_id, "seq": seq, "frame": text}
 
 
 def recheck_message(user_id: int) -> dict[str, Any]:
@@ -52,13 +54,38 @@ def recheck_message(user_id: int) -> dict[str, Any]:
     return {"type": EVENT_TYPE, "user_id": user_id, "recheck": True}
 
 
+async def new_channel() -> str:
+    """A channel that `receive` brings the messages of."""
+    name: str = await _layer().new_channel()
+    return name
+
+
+async def receive(channel_name: str) -> dict[str, Any]:
+    """Wait for the next message. Raises whatever the layer raises."""
+    message: dict[str, Any] = await _layer().receive(channel_name)
+    return message
+
+
 async def join(user_id: int, channel_name: str) -> None:
-    """Add a socket to its user's group; again and again is fine, and keeps it there past the layer's group expiry."""
+    """Add a channel to a user's group; again and again is fine, and keeps it there past the layer's group expiry."""
     await _layer().group_add(group_name(user_id), channel_name)
 
 
 async def leave(user_id: int, channel_name: str) -> None:
     await _layer().group_discard(group_name(user_id), channel_name)
+
+
+async def join_beats(channel_name: str) -> None:
+    """Have what `beat` says come back on this channel, through a group as hints do."""
+    await _layer().group_add(_beat_group(channel_name), channel_name)
+
+
+async def leave_beats(channel_name: str) -> None:
+    await _layer().group_discard(_beat_group(channel_name), channel_name)
+
+
+async def beat(channel_name: str) -> None:
+    await _layer().group_send(_beat_group(channel_name), {"type": EVENT_TYPE, "beat": True})
 
 
 def register_loop(loop: asyncio.AbstractEventLoop) -> None:
@@ -71,7 +98,7 @@ def register_loop(loop: asyncio.AbstractEventLoop) -> None:
     _sockets_loop = loop
 
 
-def publish(events: Sequence[tuple[int, Frame]]) -> bool:
+def publish(events: Sequence[Event]) -> bool:
     """Hint frames to their users' sockets, many in one call. True when the layer took all of them. Never raises."""
     try:
         messages = [(group_name(user_id), event_message(user_id, frame)) for user_id, frame in events]
@@ -81,7 +108,7 @@ def publish(events: Sequence[tuple[int, Frame]]) -> bool:
     return _send(messages)
 
 
-def publish_after_commit(events: Sequence[tuple[int, Frame]], then: Callable[[bool], None] | None = None) -> None:
+def publish_after_commit(events: Sequence[Event], then: Callable[[bool], None] | None = None) -> None:
     """Publish when the current transaction commits (at once without one); a rollback sends nothing.
 
     `then` is told whether the layer took the events.
@@ -161,6 +188,10 @@ def _run(messages: list[tuple[str, dict[str, Any]]]) -> None:
     except TimeoutError:
         future.cancel()
         raise
+
+
+def _beat_group(channel_name: str) -> str:
+    return f"beat_{channel_name[-12:]}"  # every layer ends its channels' names with letters and digits drawn at random
 
 
 def _layer() -> Any:

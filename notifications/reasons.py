@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from notifications import dispatching, preferences
+from notifications import announcing, deciding, preferences
 from notifications.models import (
     DispatchState,
     InsightDispatch,
@@ -48,7 +48,7 @@ def _of_house_signal(user: User, signal: Signal, dispatch: InsightDispatch, fini
         return "It came before your account was made."
     if user.is_staff and not NotificationPreference.of(user).house_insights_for_staff:
         return "As a member of staff you get house insights only when you opt in."
-    facts = Facts(signal.symbol, signal.strategy, signal.ai_confidence, dispatching.calculate_priority(signal))
+    facts = Facts(signal.symbol, signal.strategy, signal.ai_confidence, announcing.calculate_priority(signal))
     decision = preferences.decide(_rules_at(user, finished_at), facts, Channel.WEBSOCKET, finished_at)
     if decision.verdict is Verdict.SUPPRESS:
         return _by_rule(decision.reason)
@@ -57,7 +57,7 @@ def _of_house_signal(user: User, signal: Signal, dispatch: InsightDispatch, fini
 
 def _rules_at(user: User, moment: dt.datetime) -> Rules:
     version = PreferenceVersion.objects.filter(user=user, valid_from__lte=moment).order_by("-valid_from", "-pk").first()
-    return Rules.from_json(version.snapshot) if version else dispatching.default_rules()
+    return Rules.from_json(version.snapshot) if version else deciding.default_rules()
 
 
 def _by_rule(reason: Reason) -> str:

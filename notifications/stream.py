@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Count
 from django.utils import timezone
 
@@ -94,6 +94,15 @@ def position(user_id: int) -> Position:
     return Position(inbox.last_seq, inbox.epoch, unread_count(user_id))
 
 
+def positions(user_ids: Iterable[int]) -> dict[int, Position]:
+    """The positions of these users' streams, in two queries; an inbox that is missing is made."""
+    wanted = set(user_ids)
+    inboxes = Inbox.objects.in_bulk(wanted)  # before the counts, as above
+    counts = unread_counts(wanted)
+    places = ((user_id, inboxes.get(user_id) or _inbox(user_id)) for user_id in wanted)
+    return {user_id: Position(inbox.last_seq, inbox.epoch, counts[user_id]) for user_id, inbox in places}
+
+
 def last_seqs(user_ids: Iterable[int]) -> dict[int, int]:
     """The positions of these users' streams, in one query; a user without an inbox is missing."""
     return dict(Inbox.objects.filter(user_id__in=list(user_ids)).values_list("user_id", "last_seq"))
@@ -142,18 +151,14 @@ def lock_inboxes(user_ids: Iterable[int]) -> list[Inbox]:
     inboxes = _locked(wanted)
     missing = wanted - {inbox.user_id for inbox in inboxes}
     if missing:
-        _make_inboxes(missing)
+        make_inboxes(missing)
         inboxes = _locked(wanted)
     return inboxes
 
 
-def lock_positions(user_ids: Iterable[int]) -> None:
-    """`lock_inboxes` for many users on PostgreSQL: the same locks in the same order, and nothing is loaded."""
-    wanted = set(user_ids)
-    missing = wanted - _lock_positions(wanted)
-    if missing:
-        _make_inboxes(missing)
-        _lock_positions(wanted)
+def make_inboxes(user_ids: Iterable[int]) -> None:
+    """For users who have none yet; who has one keeps it."""
+    Inbox.objects.bulk_create([Inbox(user_id=user_id) for user_id in sorted(user_ids)], ignore_conflicts=True)
 
 
 def mark_read(user_id: int, notification_id: int) -> ReadResult | None:
@@ -237,17 +242,3 @@ def _inbox(user_id: int) -> Inbox:
 
 def _locked(user_ids: Iterable[int]) -> list[Inbox]:
     return list(Inbox.objects.select_for_update().filter(user_id__in=list(user_ids)).order_by("user_id"))
-
-
-def _lock_positions(user_ids: Iterable[int]) -> set[int]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f'SELECT user_id FROM "{Inbox._meta.db_table}"'
-            " WHERE user_id = ANY(%s::bigint[]) ORDER BY user_id FOR NO KEY UPDATE",
-            [list(user_ids)],
-        )
-        return {user_id for (user_id,) in cursor.fetchall()}
-
-
-def _make_inboxes(user_ids: Iterable[int]) -> None:
-    Inbox.objects.bulk_create([Inbox(user_id=user_id) for user_id in sorted(user_ids)], ignore_conflicts=True)

@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from notifications import payloads, realtime, stream
 from notifications.models import DeliveryState, InsightNotification, NotificationDeliveryLog
-from notifications.payloads import Frame
 from notifications.preferences import Channel
+from notifications.realtime import Event
 
 NOT_TAKEN = "The channel layer did not take the hint; the browser gets the notification with its next sync."
 
@@ -25,11 +25,10 @@ def write_pending(notifications: Sequence[InsightNotification], *, attempt_group
     )
 
 
-def publish_new_after_commit(notifications: Sequence[InsightNotification], events: Sequence[tuple[int, Frame]]) -> None:
+def publish_new_after_commit(notification_ids: Sequence[int], events: Sequence[Event]) -> None:
     """Hint the frames when the transaction commits, and record for the fresh notifications whether that worked."""
-    ids = [notification.pk for notification in notifications if notification.seq is not None]
     if events:
-        realtime.publish_after_commit(events, then=lambda taken: record_attempt(ids, taken=taken))
+        realtime.publish_after_commit(events, then=lambda taken: record_attempt(notification_ids, taken=taken))
 
 
 def deliver(notification: InsightNotification) -> bool:
@@ -42,7 +41,7 @@ def deliver(notification: InsightNotification) -> bool:
     user_id = notification.user_id
     unread = stream.unread_count(user_id)
     replaced = notification.supersedes.with_signal().on_web_stream().order_by("seq")
-    events = [
+    events: list[Event] = [
         (user_id, payloads.notification_frame("new_notification", notification, unread_count=unread)),
         *((user_id, payloads.notification_frame("notification_updated", row, unread_count=unread)) for row in replaced),
     ]

@@ -1,0 +1,95 @@
+"""One revision of an insight as everybody is told it: judged and worded once, however many users it goes to."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from django.db.models import Q
+from django.utils import timezone
+
+from notifications import messages, priority
+from notifications.models import InsightNotification
+from notifications.preferences import Facts
+from notifications.priority import Priority
+from notifications.realtime import Event
+from signals.models import Signal
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What all the notifications of one chunk have in common; `now` is the instant at which all are decided."""
+
+    signal: Signal
+    revision: int
+    facts: Facts
+    message: messages.Message
+    now: dt.datetime
+
+    def notification(self, **fields: object) -> InsightNotification:
+        """An unsaved notification of it; the caller gives what is the user's own."""
+        return InsightNotification(
+            signal=self.signal,
+            revision=self.revision,
+            title=self.message["title"],
+            snippet=self.message["snippet"],
+            news_headline=self.message["news_headline"],
+            confidence=self.facts.ai_confidence.quantize(Decimal("0.01")),
+            priority=self.facts.priority,
+            created_at=self.now,
+            expires_at=self.signal.expires_at,
+            **fields,
+        )
+
+
+@dataclass(slots=True)
+class Batch:
+    """What became of an announcement: positions given out, frames to hint, users by verdict and by reason."""
+
+    sent: Sequence[int] = ()  # ids of the new notifications on the web stream
+    events: Sequence[Event] = ()
+    verdicts: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+
+
+def announce(signal: Signal, revision: int) -> Announcement:
+    facts = Facts(signal.symbol, signal.strategy, signal.ai_confidence, calculate_priority(signal))
+    return Announcement(signal, revision, facts, format_message(signal, revision=revision), timezone.now())
+
+
+def calculate_priority(signal: Signal) -> Priority:
+    """The rules are in priority.py; this brings the facts, with a query only when the repeats can matter."""
+    validation = getattr(signal, "validation", None)
+    news = validation.news_context if validation else signal.news_context
+    repeats = 0
+    if priority.needs_repeat_count(ai_confidence=signal.ai_confidence, news_context=news):
+        repeats = _repeats(signal)
+    return priority.calculate(ai_confidence=signal.ai_confidence, news_context=news, repeats=repeats)
+
+
+def format_message(signal: Signal, *, revision: int = 1) -> messages.Message:
+    validation = getattr(signal, "validation", None)
+    return messages.format_message(
+        side=signal.side,
+        symbol=signal.symbol,
+        timeframe=signal.timeframe,
+        ai_confidence=signal.ai_confidence,
+        narrative=validation.context_summary if validation else "",
+        news_headline=validation.news_headline if validation else signal.news_headline,
+        revision=revision,
+    )
+
+
+def _repeats(signal: Signal) -> int:
+    """Signals of the same owner and strategy in the window up to this one's own time, this one included."""
+    window = dt.timedelta(seconds=priority.REPEAT_WINDOW_S)
+    since, until = signal.own_time - window, signal.own_time
+    in_window = Q(bar_time__gt=since, bar_time__lte=until) | Q(
+        bar_time__isnull=True, received_at__gt=since, received_at__lte=until
+    )
+    same = Signal.objects.filter(in_window, strategy=signal.strategy)
+    same = same.filter(user__isnull=True) if signal.user_id is None else same.filter(user_id=signal.user_id)
+    return same[: priority.REPEATS_ALLOWED + 1].count()

@@ -1,0 +1,50 @@
+"""What users' stored preferences say about an insight, one user at a time."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Iterable
+
+from django.db import DataError
+
+from notifications import preferences
+from notifications.models import NotificationPreference
+from notifications.preferences import Channel, Decision, Facts, Rules
+
+logger = logging.getLogger(__name__)
+
+# One row that something wrote past the forms must cost nobody else a notification, nor its own user.
+UNREADABLE = "Preferences of user %s can't be read, the defaults decide"
+
+
+def decide_each(user_ids: Iterable[int], facts: Facts, now: dt.datetime) -> dict[int, Decision]:
+    """The decision about the web channel for each of these users, by user id; who has no row has the defaults."""
+    rules = dict.fromkeys(user_ids, default_rules())
+    for preference in _stored(list(rules)):
+        rules[preference.user_id] = _readable_rules(preference)
+    return {user_id: preferences.decide(rules[user_id], facts, Channel.WEBSOCKET, now) for user_id in rules}
+
+
+def default_rules() -> Rules:
+    """The preferences of a user without a row."""
+    return NotificationPreference().rules()
+
+
+def _stored(user_ids: list[int]) -> list[NotificationPreference]:
+    """The rows of these users; without those that hold a value for which Python has none, such as 24:00."""
+    try:
+        return list(NotificationPreference.objects.filter(user_id__in=user_ids))
+    except (DataError, ValueError):
+        if len(user_ids) == 1:
+            logger.exception(UNREADABLE, user_ids[0])
+            return []
+    return [row for user_id in user_ids for row in _stored([user_id])]
+
+
+def _readable_rules(preference: NotificationPreference) -> Rules:
+    try:
+        return preference.rules()
+    except (TypeError, ValueError, ArithmeticError):
+        logger.exception(UNREADABLE, preference.user_id)
+        return default_rules()

@@ -1,0 +1,238 @@
+"""An announcement for many users as a few statements of PostgreSQL; no Python object for a user.
+
+First the inboxes are locked, in user order and in a statement of its own: the snapshot of a single one would be older
+than its wait for the lock, and two runs at once would leave a hole in the positions. Then one statement looks who has
+it already, decides, numbers, and writes the notifications, their pending deliveries and the inboxes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Any
+
+from django.db import connection
+from django.utils.dateparse import parse_datetime
+
+from notifications import rules_sql, stream
+from notifications.announcing import Announcement, Batch
+from notifications.deciding import decide_each
+from notifications.frame_templates import FrameTemplate, FrameText
+from notifications.models import (
+    DeliveryState,
+    Inbox,
+    InsightNotification,
+    NotificationDeliveryLog,
+    SuppressedInsight,
+)
+from notifications.preferences import Channel, Verdict
+
+# For so few users it is faster to decide in Python than to have the rules planned as SQL.
+FEW_USERS = 3
+
+_NOTIFICATION = f'"{InsightNotification._meta.db_table}"'
+_DELIVERY = f'"{NotificationDeliveryLog._meta.db_table}"'
+_SUPPRESSION = f'"{SuppressedInsight._meta.db_table}"'
+_INBOX = f'"{Inbox._meta.db_table}"'
+
+# `signal_id` and the range of users together, so that what other chunks of the same insight wrote is not read.
+_SAME_INSIGHT = "signal_id = %(signal_id)s AND user_id BETWEEN %(first_user)s AND %(last_user)s"
+_UNREAD = "seq IS NOT NULL AND NOT read AND expired_at IS NULL AND superseded_by_id IS NULL"
+
+
+class OvertakenError(Exception):
+    """Preferences were changed while they were being read: the transaction is to be rolled back and run again."""
+
+
+def write(announcement: Announcement, user_ids: Sequence[int]) -> Batch:
+    """Decide for each user and write what follows; called inside a transaction.
+
+    Whoever has this revision, or a later one, is left alone. Raises OvertakenError.
+    """
+    if not user_ids:
+        return Batch()
+    _lock_inboxes(user_ids)
+    if len(user_ids) <= FEW_USERS:
+        decided_by = rules_sql.GIVEN
+        values = {"given": rules_sql.given(decide_each(user_ids, announcement.facts, announcement.now))}
+    else:
+        decided_by = rules_sql.DECIDE
+        values = rules_sql.judge(user_ids, announcement.facts, announcement.now)
+    statement = _statement(decided_by, keep_suppressions=announcement.signal.user_id is not None)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, _values(announcement, user_ids) | values)
+        counts, live, superseded = map(json.loads, cursor.fetchone())
+    return _batch(announcement, counts, live, superseded)
+
+
+def _lock_inboxes(user_ids: Sequence[int]) -> None:
+    """`stream.lock_inboxes`, with nothing loaded: the same locks in the same order."""
+    missing = set(user_ids) - _locked(user_ids)
+    if missing:
+        stream.make_inboxes(missing)
+        _locked(user_ids)
+
+
+def _locked(user_ids: Sequence[int]) -> set[int]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT user_id FROM {_INBOX} WHERE user_id = ANY(%s::bigint[]) ORDER BY user_id FOR UPDATE",
+            [list(user_ids)],
+        )
+        return {user_id for (user_id,) in cursor.fetchall()}
+
+
+def _values(announcement: Announcement, user_ids: Sequence[int]) -> dict[str, Any]:
+    row = announcement.notification()
+    return {
+        "signal_id": announcement.signal.pk,
+        "revision": announcement.revision,
+        "first_user": min(user_ids),
+        "last_user": max(user_ids),
+        "title": row.title,
+        "snippet": row.snippet,
+        "confidence": row.confidence,
+        "priority": row.priority.value,
+        "news_headline": row.news_headline,
+        "now": announcement.now,
+        "expires_at": row.expires_at,
+    }
+
+
+def _batch(announcement: Announcement, counts: list[Any], live: list[Any], superseded: list[Any]) -> Batch:
+    batch = Batch(sent=[id_ for _, id_, *_ in live])
+    for verdict, reason, users in counts:
+        if reason == rules_sql.UNFORESEEN:
+            raise OvertakenError(f"{users} users changed their preferences meanwhile")
+        batch.verdicts[verdict] += users
+        batch.reasons[reason] += users
+    batch.events = [*_news(announcement, live), *_updates(announcement, superseded)]
+    return batch
+
+
+def _news(announcement: Announcement, live: list[Any]) -> Iterator[tuple[int, FrameText]]:
+    template = FrameTemplate("new_notification", announcement.notification())
+    for user_id, id_, seq, unread_count, reason in live:
+        yield user_id, template.fill(id_=id_, seq=seq, unread_count=unread_count, reason=reason)
+
+
+def _updates(announcement: Announcement, superseded: list[Any]) -> Iterator[tuple[int, FrameText]]:
+    templates: dict[str, FrameTemplate] = {}
+    for user_id, id_, seq, unread_count, reason, superseded_by, words in superseded:
+        template = templates.get(words) or templates.setdefault(words, _template_of_earlier(announcement, words))
+        own = template.fill(id_=id_, seq=seq, unread_count=unread_count, reason=reason, superseded_by=superseded_by)
+        yield user_id, own
+
+
+def _template_of_earlier(announcement: Announcement, words: str) -> FrameTemplate:
+    """Earlier rows with the same words differ in their owners only."""
+    fields = json.loads(words)
+    for name in ("created_at", "expires_at", "expired_at"):
+        fields[name] = parse_datetime(fields[name]) if fields[name] else None
+    return FrameTemplate("notification_updated", InsightNotification(signal=announcement.signal, **fields))
+
+
+@cache
+def _statement(decided_by: str, *, keep_suppressions: bool) -> str:
+    """Everything that happens to a chunk, after its inboxes are locked.
+
+    It returns one row of JSON lists: [verdict, reason, users]; [user, id, seq, unread, reason] of each notification on
+    the web stream; [user, id, seq, unread, reason, superseded by, words] of each earlier one that it replaced there.
+    """
+    kept_back = f"""
+kept_back AS (
+    INSERT INTO {_SUPPRESSION} (user_id, signal_id, revision, channel, reason, created_at)
+    SELECT user_id, %(signal_id)s, %(revision)s, '{Channel.WEBSOCKET}', reason, %(now)s
+    FROM decided WHERE verdict = '{Verdict.SUPPRESS}'
+    ON CONFLICT DO NOTHING
+),"""
+    return f"""
+WITH
+told AS MATERIALIZED (
+    SELECT user_id FROM {_NOTIFICATION} WHERE {_SAME_INSIGHT} AND revision >= %(revision)s
+),
+decided AS MATERIALIZED (
+    SELECT * FROM ({decided_by}) AS rules WHERE user_id NOT IN (SELECT user_id FROM told)
+),
+{kept_back if keep_suppressions else ""}
+fresh AS (
+    INSERT INTO {_NOTIFICATION} (
+        user_id, signal_id, revision, title, snippet, confidence, priority, news_headline, reason,
+        seq, held_until, created_at, expires_at, read, delivered
+    )
+    SELECT
+        user_id, %(signal_id)s, %(revision)s, %(title)s, %(snippet)s, %(confidence)s, %(priority)s, %(news_headline)s,
+        reason, CASE verdict WHEN '{Verdict.SEND}' THEN last_seq + 1 END, held_until, %(now)s, %(expires_at)s,
+        FALSE, FALSE
+    FROM decided JOIN {_INBOX} USING (user_id)
+    WHERE verdict <> '{Verdict.SUPPRESS}'
+    ORDER BY user_id
+    RETURNING id, user_id, seq, reason
+),
+live AS MATERIALIZED (
+    SELECT * FROM fresh WHERE seq IS NOT NULL
+),
+deliveries AS (
+    INSERT INTO {_DELIVERY} (
+        notification_id, channel, target, attempt_group, state, error_message, attempts, created_at
+    )
+    SELECT id, '{Channel.WEBSOCKET}', '', 1, '{DeliveryState.PENDING}', '', 0, %(now)s FROM live
+),
+earlier AS MATERIALIZED (
+    SELECT
+        notification.id, live.id AS superseded_by_id,
+        -- Each takes the next position, in the order of the ids; a held one had none and gets none.
+        CASE WHEN notification.seq IS NOT NULL THEN
+            live.seq + count(notification.seq) OVER (PARTITION BY user_id ORDER BY notification.id)
+        END AS seq
+    FROM live JOIN (
+        SELECT id, user_id, seq FROM {_NOTIFICATION}
+        WHERE {_SAME_INSIGHT} AND revision < %(revision)s AND superseded_by_id IS NULL AND NOT read
+    ) AS notification USING (user_id)
+),
+superseded AS (
+    UPDATE {_NOTIFICATION} AS notification
+    SET superseded_by_id = earlier.superseded_by_id, seq = earlier.seq, held_until = NULL
+    FROM earlier WHERE notification.id = earlier.id
+    RETURNING notification.*
+),
+moved AS (
+    UPDATE {_INBOX} AS inbox SET last_seq = position.last_seq
+    FROM (
+        SELECT user_id, max(seq) AS last_seq
+        FROM (SELECT user_id, seq FROM live UNION ALL SELECT user_id, seq FROM superseded) AS change
+        GROUP BY user_id
+    ) AS position
+    WHERE inbox.user_id = position.user_id
+),
+-- The statement sees the rows as they were before it: the new one comes on top, what it replaces has to go.
+unread AS MATERIALIZED (
+    SELECT user_id, 1 + (
+        SELECT count(*) FROM {_NOTIFICATION} AS notification WHERE notification.user_id = live.user_id AND {_UNREAD}
+    ) - (
+        SELECT count(*) FROM superseded
+        WHERE superseded.user_id = live.user_id AND superseded.seq IS NOT NULL AND superseded.expired_at IS NULL
+    ) AS unread_count
+    FROM live
+)
+SELECT
+(
+    SELECT coalesce(json_agg(json_build_array(verdict, reason, users)), '[]')::text
+    FROM (SELECT verdict, reason, count(*) AS users FROM decided GROUP BY verdict, reason) AS counted
+),
+(
+    SELECT coalesce(json_agg(json_build_array(user_id, id, seq, unread_count, reason) ORDER BY user_id), '[]')::text
+    FROM live JOIN unread USING (user_id)
+),
+(
+    SELECT coalesce(json_agg(json_build_array(
+        user_id, id, seq, unread_count, reason, superseded_by_id,
+        json_build_object(
+            'revision', revision, 'title', title, 'snippet', snippet, 'confidence', confidence, 'priority', priority,
+            'news_headline', news_headline, 'created_at', created_at, 'expires_at', expires_at, 'expired_at', expired_at
+        )::text
+    ) ORDER BY id), '[]')::text
+    FROM superseded JOIN unread USING (user_id) WHERE seq IS NOT NULL
+)
+"""

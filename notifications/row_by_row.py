@@ -1,0 +1,120 @@
+"""An announcement for some users, written with the ORM: on every database, with Python objects for each user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from notifications import payloads, stream
+from notifications.announcing import Announcement, Batch
+from notifications.deciding import decide_each
+from notifications.delivery import websocket
+from notifications.models import Inbox, InsightNotification, SuppressedInsight
+from notifications.payloads import Frame
+from notifications.preferences import Channel, Decision, Verdict
+
+
+def write(announcement: Announcement, user_ids: Sequence[int]) -> Batch:
+    """Decide for each user and write what follows; called inside a transaction.
+
+    Whoever has this revision, or a later one, is left alone.
+    """
+    inboxes = {inbox.user_id: inbox for inbox in stream.lock_inboxes(user_ids)}  # before looking who has it
+    told = set(_told(announcement, user_ids))
+    untold = [user_id for user_id in user_ids if user_id not in told]
+    decisions = decide_each(untold, announcement.facts, announcement.now)
+    batch = Batch()
+    batch.verdicts.update(decision.verdict.value for decision in decisions.values())
+    batch.reasons.update(decision.reason.value for decision in decisions.values())
+    _write_suppressions(announcement, decisions)
+    fresh = _write_notifications(announcement, decisions, inboxes)
+    live = [row for row in fresh if row.seq is not None]
+    superseded = supersede_earlier(live, inboxes)
+    Inbox.objects.bulk_update(inboxes.values(), ["last_seq"])
+    batch.sent = [row.pk for row in live]
+    batch.events = [*_events(live, superseded)]
+    return batch
+
+
+def supersede_earlier(rows: Iterable[InsightNotification], inboxes: dict[int, Inbox]) -> list[InsightNotification]:
+    """Let fresh rows replace their users' earlier unread revisions of the same insight, each a change of its own."""
+    fresh = {(row.user_id, row.signal_id): row for row in rows if row.revision > 0}
+    if not fresh:
+        return []
+    earlier = InsightNotification.objects.filter(
+        user_id__in={user_id for user_id, _ in fresh},
+        signal_id__in={signal_id for _, signal_id in fresh},
+        superseded_by__isnull=True,
+        read=False,
+    ).with_signal()
+    superseded = [row for row in earlier.order_by("id") if _replaces(fresh.get((row.user_id, row.signal_id)), row)]
+    for row in superseded:
+        row.superseded_by, row.held_until = fresh[row.user_id, row.signal_id], None
+        if row.seq is not None:
+            row.seq = advance(inboxes[row.user_id])
+    InsightNotification.objects.bulk_update(superseded, ["superseded_by", "held_until", "seq"])
+    return [row for row in superseded if row.seq is not None]
+
+
+def advance(inbox: Inbox) -> int:
+    """Take the next position of a locked inbox; the caller saves it."""
+    inbox.last_seq += 1
+    return inbox.last_seq
+
+
+def _told(announcement: Announcement, user_ids: Sequence[int]) -> Iterable[int]:
+    rows = InsightNotification.objects.filter(
+        signal=announcement.signal, revision__gte=announcement.revision, user_id__in=user_ids
+    )
+    return rows.values_list("user_id", flat=True)
+
+
+def _write_suppressions(announcement: Announcement, decisions: dict[int, Decision]) -> None:
+    signal = announcement.signal
+    if signal.user_id is None:  # a house signal's dispatch counts its reasons; a row for each user would be too many
+        return
+    SuppressedInsight.objects.bulk_create(
+        [
+            SuppressedInsight(
+                user_id=user_id,
+                signal=signal,
+                revision=announcement.revision,
+                channel=Channel.WEBSOCKET,
+                reason=decision.reason,
+            )
+            for user_id, decision in decisions.items()
+            if decision.verdict is Verdict.SUPPRESS
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def _write_notifications(
+    announcement: Announcement, decisions: dict[int, Decision], inboxes: dict[int, Inbox]
+) -> list[InsightNotification]:
+    rows = [
+        announcement.notification(
+            user_id=user_id,
+            reason=decision.reason,
+            seq=None if decision.verdict is Verdict.HOLD else advance(inboxes[user_id]),
+            held_until=decision.held_until,
+        )
+        for user_id, decision in decisions.items()
+        if decision.verdict is not Verdict.SUPPRESS
+    ]
+    InsightNotification.objects.bulk_create(rows)
+    websocket.write_pending([row for row in rows if row.seq is not None])
+    return rows
+
+
+def _replaces(fresh: InsightNotification | None, row: InsightNotification) -> bool:
+    return fresh is not None and row.revision < fresh.revision
+
+
+def _events(
+    live: Sequence[InsightNotification], superseded: Sequence[InsightNotification]
+) -> Iterable[tuple[int, Frame]]:
+    unread = stream.unread_counts({row.user_id for row in live})
+    for row in live:
+        yield row.user_id, payloads.notification_frame("new_notification", row, unread_count=unread[row.user_id])
+    for row in superseded:
+        yield row.user_id, payloads.notification_frame("notification_updated", row, unread_count=unread[row.user_id])

@@ -1,0 +1,150 @@
+"""`preferences.decide` for many users at once, as SQL for PostgreSQL; a property test holds the two together.
+
+Each rule is one place on each side: a condition here, over a user's row `preference`, for each `if` there. SQL decides
+for the rows that it can read beyond doubt. Odd rows and quiet hours are judged in Python and joined as values: there is
+no second reading of what something wrote past the forms, and no zone arithmetic in the database.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from django.db import connection
+
+from notifications import preferences
+from notifications.deciding import decide_each, default_rules
+from notifications.models import NotificationPreference
+from notifications.preferences import Channel, Decision, Facts, QuietMode, Reason, Verdict
+from notifications.priority import Priority
+from notifications.quiet import QuietHours, zone_or_utc
+
+# The rules of `preferences.decide` for the web channel, in the order in which they are asked. `quiet` is joined when
+# the user has quiet hours; its `held_until` is null outside of them.
+RULES: tuple[tuple[Reason, str], ...] = (
+    (Reason.CHANNEL_OFF, "NOT preference.web_enabled"),
+    (Reason.PAUSED, "preference.paused_until > %(now)s"),
+    (Reason.NOT_HIGH_PRIORITY, "preference.high_priority_only AND NOT %(urgent)s"),
+    (Reason.BELOW_MIN_CONFIDENCE, "%(ai_confidence)s < preference.min_confidence"),
+    (
+        Reason.STRATEGY_NOT_CHOSEN,
+        "preference.strategies_filter <> '[]' AND NOT preference.strategies_filter ? %(strategy)s",
+    ),
+    (Reason.SYMBOL_NOT_CHOSEN, "preference.symbols_filter <> '[]' AND NOT preference.symbols_filter ? %(symbol)s"),
+    (Reason.ALL_RULES_PASSED, "quiet.held_until IS NULL"),
+    (Reason.URGENT_IN_QUIET_HOURS, "preference.urgent_bypasses_quiet AND %(urgent)s"),
+    (Reason.QUIET_HOURS, "TRUE"),
+)
+VERDICT = f"""CASE rule.reason
+    WHEN '{Reason.ALL_RULES_PASSED}' THEN '{Verdict.SEND}'
+    WHEN '{Reason.URGENT_IN_QUIET_HOURS}' THEN '{Verdict.SEND}'
+    WHEN '{Reason.QUIET_HOURS}' THEN
+        CASE preference.quiet_mode WHEN '{QuietMode.SKIP}' THEN '{Verdict.SUPPRESS}' ELSE '{Verdict.HOLD}' END
+    ELSE '{Verdict.SUPPRESS}'
+END"""
+
+# All that a user's quiet hours depend on: users with equal ones are judged together, by `_held_until`.
+QUIET_HOURS = """jsonb_build_array(
+    preference.time_zone, preference.quiet_start_time, preference.quiet_end_time, preference.quiet_weekdays
+)::text"""
+
+# A row that SQL might read in another way than `NotificationPreference.rules`: lists that are none, or that hold lists
+# or objects (or a name with a bracket in it, which costs nothing but time); times for which Python has no value.
+ODD = r"""(
+    preference.strategies_filter::text || preference.symbols_filter::text || preference.quiet_weekdays::text
+        !~ '^(\[[^][{}]*\]){3}$'
+    OR '24:00' IN (preference.quiet_start_time, preference.quiet_end_time)
+    OR NOT coalesce(isfinite(preference.paused_until), TRUE)
+)"""
+
+# No decision: the user changed the preferences after Python had judged them. Roll back and begin again.
+UNFORESEEN = "unforeseen"
+NO_ROW = 0  # stands, among the users that Python decided for, for all who have no preferences
+
+_CASES = "\n".join(f"WHEN {condition} THEN '{reason}'" for reason, condition in RULES)
+_TABLE = f'"{NotificationPreference._meta.db_table}"'
+
+JUDGE = f"""
+SELECT DISTINCT
+    CASE WHEN {ODD} THEN preference.user_id END,
+    CASE WHEN NOT {ODD} THEN {QUIET_HOURS} END
+FROM {_TABLE} preference
+WHERE preference.user_id = ANY(%(user_ids)s::bigint[]) AND (preference.quiet_hours_enabled OR {ODD})
+"""
+
+# (user_id, verdict, reason, held_until) for each of %(user_ids)s.
+DECIDE = f"""
+SELECT
+    reader.user_id,
+    coalesce(given.reason, rule.reason) AS reason,
+    coalesce(given.verdict, {VERDICT}) AS verdict,
+    CASE coalesce(given.verdict, {VERDICT}) WHEN '{Verdict.HOLD}' THEN coalesce(given.held_until, quiet.held_until) END
+        AS held_until
+FROM unnest(%(user_ids)s::bigint[]) AS reader (user_id)
+LEFT JOIN {_TABLE} preference ON preference.user_id = reader.user_id
+LEFT JOIN jsonb_to_recordset(%(given)s::jsonb)
+    AS given (user_id bigint, verdict text, reason text, held_until timestamptz)
+    ON given.user_id = CASE WHEN preference.user_id IS NULL THEN {NO_ROW} ELSE reader.user_id END
+LEFT JOIN jsonb_to_recordset(%(quiet_hours)s::jsonb) AS quiet (hours text, held_until timestamptz)
+    ON preference.quiet_hours_enabled AND quiet.hours = {QUIET_HOURS}
+CROSS JOIN LATERAL (
+    SELECT CASE
+        WHEN {ODD} OR preference.quiet_hours_enabled AND quiet.hours IS NULL THEN '{UNFORESEEN}'
+        {_CASES}
+    END AS reason
+) AS rule
+"""
+
+# The same columns, of users for whom Python has decided.
+GIVEN = """
+SELECT given.user_id, given.reason, given.verdict, given.held_until
+FROM jsonb_to_recordset(%(given)s::jsonb)
+    AS given (user_id bigint, verdict text, reason text, held_until timestamptz)
+"""
+
+
+def judge(user_ids: Sequence[int], facts: Facts, now: dt.datetime) -> dict[str, Any]:
+    """The parameters of DECIDE for these users, with what Python has to judge for it."""
+    with connection.cursor() as cursor:
+        cursor.execute(JUDGE, {"user_ids": list(user_ids)})
+        found = cursor.fetchall()
+    odd = [user_id for user_id, _ in found if user_id is not None]
+    default = preferences.decide(default_rules(), facts, Channel.WEBSOCKET, now)
+    return {
+        "user_ids": list(user_ids),
+        "given": given(decide_each(odd, facts, now) | {NO_ROW: default}),
+        "quiet_hours": _quiet_hours((hours for _, hours in found if hours is not None), now),
+        "now": now,
+        "urgent": facts.priority == Priority.HIGH,
+        "ai_confidence": facts.ai_confidence,
+        "strategy": facts.strategy,
+        "symbol": facts.symbol,
+    }
+
+
+def given(decisions: Mapping[int, Decision]) -> str:
+    """Decisions by user id, as the parameter of that name."""
+    return json.dumps(
+        [
+            {
+                "user_id": user_id,
+                "verdict": decision.verdict,
+                "reason": decision.reason,
+                "held_until": decision.held_until.isoformat() if decision.held_until else None,
+            }
+            for user_id, decision in decisions.items()
+        ]
+    )
+
+
+def _quiet_hours(found: Iterable[str], now: dt.datetime) -> str:
+    """When each of these quiet hours lets out what comes now; null where it is not quiet now."""
+    return json.dumps([{"hours": hours, "held_until": _held_until(hours, now)} for hours in found])
+
+
+def _held_until(hours: str, now: dt.datetime) -> str | None:
+    zone, start, end, weekdays = json.loads(hours)
+    quiet = QuietHours(dt.time.fromisoformat(start), dt.time.fromisoformat(end), frozenset(weekdays), zone_or_utc(zone))
+    return quiet.release_after(now).isoformat() if quiet.cover(now) else None
