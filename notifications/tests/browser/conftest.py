@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import (
@@ -13,13 +12,12 @@ from playwright.sync_api import (
     BrowserContext,
     ConsoleMessage,
     Page,
-    StorageState,
     expect,
     sync_playwright,
 )
 
 from notifications.tests.browser.chromium import launch
-from notifications.tests.browser.site import PASSWORD, Site
+from notifications.tests.browser.site import Site
 
 # A busy machine is no failure; what is expected ends the wait.
 PATIENCE_MS = 20_000
@@ -47,13 +45,14 @@ class Trader:
         context.on("console", self._hear)
         context.on("weberror", lambda error: self.faults.append(str(error.error)))
 
-    def sign_in(self, name: str = "alice") -> Page:
-        page = self.context.new_page()
-        page.goto(f"{self.site.url}/")
-        page.get_by_label("Username").fill(name)
-        page.get_by_label("Password").fill(PASSWORD)
-        page.get_by_role("button", name="Sign in").click()
-        return page
+    def sign_in(self, name: str = "alice", path: str = "/") -> Page:
+        """A tab of somebody who has signed in before: through the form it takes longer than most of what follows."""
+        self.take_session(name)
+        return self.open_tab(path)
+
+    def take_session(self, name: str = "alice") -> None:
+        cookie = {"name": "sessionid", "value": self.site.sessions[name], "url": self.site.url, "httpOnly": True}
+        self.context.add_cookies([cookie])  # type: ignore[list-item]  # a plain dict
 
     def open_tab(self, path: str = "/") -> Page:
         page = self.context.new_page()
@@ -73,7 +72,7 @@ class Trader:
         self.faults.append(f"{message.type}: {message.text} ({message.page.url if message.page else 'no page'})")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Not for the session: while Playwright runs, its event loop runs in the main thread, where other tests make calls
     that no running loop allows.
@@ -84,40 +83,21 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
-def founded_site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+@pytest.fixture(scope="package")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One for all tests of this process."""
     site = Site(tmp_path_factory.mktemp("site"))
     site.found()
-    return site
-
-
-@pytest.fixture(scope="session")
-def shared_site(founded_site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """One server for all tests that only look at pages; it has some insights, and may have got more since."""
-    site = founded_site.copy(tmp_path_factory.mktemp("shared_site"))
-    site.make_insights("EURUSD", "GBPUSD", "AUDUSD", "USDJPY", side="buy")
-    site.make_insights("NZDUSD", "USDCAD", side="sell", sl="1.0900", tp="1.0750", news_headline="Oil falls")
-    site.start()
     yield site
     site.kill()
-
-
-@pytest.fixture(scope="module")
-def alices_session(browser: Browser, shared_site: Site) -> StorageState:
-    """What a browser keeps after alice has signed in: start other contexts with it, and do not sign out in them."""
-    context = browser.new_context()
-    Trader(context, shared_site).sign_in("alice")
-    state = context.storage_state()
-    context.close()
-    return state
 
 
 @pytest.fixture
-def site(founded_site: Site, tmp_path: Path) -> Iterator[Site]:
-    site = founded_site.copy(tmp_path)
-    site.start()
-    yield site
-    site.kill()
+def site(server: Site) -> Site:
+    """A server that has its cast, and nothing else; whatever the test before has left behind is gone."""
+    server.begin_anew()
+    server.start()
+    return server
 
 
 @pytest.fixture

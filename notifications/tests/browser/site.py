@@ -4,30 +4,53 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+
+from scripts import asgi_servers
 
 ROOT = Path(__file__).resolve().parents[3]
-STARTS_WITHIN_S = 60
-DATABASE = "site.sqlite3"
+PATIENCE_S = 60  # a busy machine is no failure; what is waited for ends the wait
+LOOKS_EVERY_S = 0.01
 PASSWORD = "a-long-password-of-the-cast"
 
-MAKE_CAST = """
-import os
+# In one process: to start one takes longer than what it does.
+FOUND = """
+import io, json, os
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.test import Client
+
 from notifications.models import NotificationPreference
-for name in ("alice", "bob"):
-    user = User.objects.create_user(name, f"{name}@example.org", os.environ["CAST_PASSWORD"])
-    NotificationPreference.objects.update_or_create(user=user, defaults={"min_confidence": 0})
-User.objects.create_superuser("ada", "ada@example.org", os.environ["CAST_PASSWORD"])
+
+call_command("migrate", verbosity=0)
+password = make_password(os.environ["CAST_PASSWORD"])
+sessions = {}
+for name in ("alice", "bob", "ada"):
+    is_admin = name == "ada"
+    user = User.objects.create(
+        username=name, email=f"{name}@example.org", password=password, is_staff=is_admin, is_superuser=is_admin
+    )
+    client = Client()
+    client.force_login(user)
+    sessions[name] = client.cookies[settings.SESSION_COOKIE_NAME].value
+    if not is_admin:
+        NotificationPreference.objects.update_or_create(user=user, defaults={"min_confidence": 0})
+address = io.StringIO()
+call_command("webhook_token", house=True, stdout=address, stderr=io.StringIO())
+print(json.dumps({"sessions": sessions, "webhook_path": urlsplit(address.getvalue().strip()).path}))
 """
 
 RECEIVE_ALERTS = """
@@ -37,49 +60,46 @@ for line in sys.stdin:
     intake.receive(tradingview.parse(line.encode()), owner=None, origin="script")
 """
 
+UNFINISHED_DISPATCHES = "SELECT count(*) FROM notifications_insightdispatch WHERE state IN ('open', 'running')"
+
 
 class Site:
     """One server at a fixed address, which can be killed and started again on the same database."""
 
-    def __init__(self, folder: Path, webhook_path: str = "") -> None:
-        self.folder = folder
+    def __init__(self, folder: Path) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.webhook_path = webhook_path
+        self.webhook_path = ""
+        self.sessions: dict[str, str] = {}  # a session's key for each of the cast
+        self._folder = folder
+        self._database = folder / "site.sqlite3"
+        self._as_founded = folder / "as_founded.sqlite3"
         self._server: subprocess.Popen[bytes] | None = None
         self._alerts = count(1)
 
     def found(self) -> None:
-        """Make the database with the cast and a webhook of the house."""
-        self._manage("migrate", "--verbosity=0")
-        self._manage("shell", "--verbosity=0", "--command", MAKE_CAST)
-        self.webhook_path = urlsplit(self._manage("webhook_token", "--house").strip()).path
+        """Make the database, with the cast, each of them signed in once, and a webhook of the house."""
+        founded = json.loads(self._manage("shell", "--verbosity=0", "--command", FOUND))
+        self.webhook_path = founded["webhook_path"]
+        self.sessions = founded["sessions"]
+        copy_database(self._database, self._as_founded)
 
-    def copy(self, folder: Path) -> Site:
-        """Another site that starts with the same database."""
-        shutil.copy(self.folder / DATABASE, folder / DATABASE)
-        return Site(folder, self.webhook_path)
+    def begin_anew(self) -> None:
+        """Make the database what it was when the site was founded; the server, if it runs, goes on with it."""
+        copy_database(self._as_founded, self._database)
 
     def start(self) -> None:
-        """Returns when the server listens."""
-        command = [
-            sys.executable,
-            "-m",
-            "daphne",
-            "-b",
-            "127.0.0.1",
-            "-p",
-            str(self.port),
-            "zenithedge.asgi:application",
-        ]
-        with (self.folder / "console.log").open("a") as log:
-            self._server = subprocess.Popen(
-                command, cwd=ROOT, env=self._environment(), stdout=log, stderr=subprocess.STDOUT
-            )
-        deadline = time.monotonic() + STARTS_WITHIN_S
+        """Returns when the server listens; does nothing when it runs."""
+        if self._server is not None:
+            return
+        command = asgi_servers.command(asgi_servers.of_tests(), self.port)
+        with (self._folder / "console.log").open("a") as log:
+            server = subprocess.Popen(command, cwd=ROOT, env=self._environment(), stdout=log, stderr=subprocess.STDOUT)
+        self._server = server
+        deadline = time.monotonic() + PATIENCE_S
         while not listens(self.port):
-            assert not exits(self._server), (self.folder / "console.log").read_text()
-            assert time.monotonic() < deadline, f"The server did not listen within {STARTS_WITHIN_S} s."
+            assert not exits(server), (self._folder / "console.log").read_text()
+            assert time.monotonic() < deadline, f"The server did not listen within {PATIENCE_S} s."
 
     def kill(self) -> None:
         """As a fault would: without a chance to say good-bye."""
@@ -96,6 +116,16 @@ class Site:
             signal_id: int = json.load(response)["signal_id"]
             return signal_id
 
+    def post_alerts(self, *symbols: str, **fields: Any) -> list[int]:
+        """Post them one after the other; returns the signals' ids when every trader has been notified."""
+        signal_ids = [self.post_alert(symbol, **fields) for symbol in symbols]
+        deadline = time.monotonic() + PATIENCE_S
+        with closing(sqlite3.connect(self._database)) as database:
+            while database.execute(UNFINISHED_DISPATCHES).fetchone() != (0,):
+                assert time.monotonic() < deadline, f"The dispatches did not end within {PATIENCE_S} s."
+                time.sleep(LOOKS_EVERY_S)
+        return signal_ids
+
     def make_insights(self, *symbols: str, **fields: Any) -> None:
         """Make insights in another process: the way in when no server runs."""
         alerts = "".join(f"{self._alert(symbol, **fields)}\n" for symbol in symbols)
@@ -103,7 +133,7 @@ class Site:
 
     def replay(self, first: str, last: str) -> None:
         """Post the setups of these days of real market data to the webhook; days as YYYY-MM-DD."""
-        days = ["--from", first, "--to", last, "--position", str(self.folder / "replay.json")]
+        days = ["--from", first, "--to", last, "--position", str(self._folder / "replay.json")]
         token = self.webhook_path.strip("/").rpartition("/")[2]
         self._manage("replay_market", *days, "--per-minute=0", "--url", self.url, ZENITHEDGE_WEBHOOK_TOKEN=token)
 
@@ -130,13 +160,20 @@ class Site:
 
     def _environment(self) -> dict[str, str]:
         return os.environ | {
-            "DATABASE_URL": f"sqlite:///{self.folder / DATABASE}",
+            "DATABASE_URL": f"sqlite:///{self._database}",
             "REDIS_URL": "",
             "SITE_URL": self.url,
-            "LOG_FILE": str(self.folder / "site.log"),
+            "LOG_FILE": str(self._folder / "site.log"),
             "DJANGO_SECRET_KEY": "of-a-test-" + "x" * 50,
             "DJANGO_DEBUG": "false",
+            "WEBHOOK_REQUESTS_PER_MINUTE": "10000",  # the tests of a minute share one webhook
         }
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """Through SQLite, so that others may have the target open: they see the one or the other, whole."""
+    with closing(sqlite3.connect(source)) as origin, closing(sqlite3.connect(target, timeout=PATIENCE_S)) as copy:
+        origin.backup(copy)
 
 
 def free_port() -> int:

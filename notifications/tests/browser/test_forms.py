@@ -17,9 +17,7 @@ PREFERENCES = "/notifications/preferences/"
 
 
 def open_preferences(trader: Trader) -> Page:
-    page = trader.sign_in()
-    page.goto(f"{trader.site.url}{PREFERENCES}")
-    return page
+    return trader.sign_in(path=PREFERENCES)
 
 
 def saved(page: Page) -> list[str]:
@@ -122,8 +120,7 @@ def test_on_a_telephone_every_choice_can_be_brought_above_the_bar_with_the_butto
 
 def test_a_new_address_is_copied_by_its_button(trader: Trader, site: Site) -> None:
     trader.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=site.url)
-    page = trader.sign_in()
-    page.goto(f"{site.url}/signals/connect/")
+    page = trader.sign_in(path="/signals/connect/")
     page.get_by_label("Name of the new webhook").fill("My chart")
     page.get_by_role("button", name="Make a webhook").click()
     address = page.get_by_label("Webhook URL")
@@ -135,8 +132,7 @@ def test_a_new_address_is_copied_by_its_button(trader: Trader, site: Site) -> No
 
 def test_where_there_is_no_clipboard_the_text_is_copied_the_old_way(trader: Trader, site: Site) -> None:
     trader.context.add_init_script("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
-    page = trader.sign_in()
-    page.goto(f"{site.url}/signals/connect/")
+    page = trader.sign_in(path="/signals/connect/")
     page.get_by_role("button", name="Copy: For a strategy").click()
     expect(page.get_by_role("button", name="Copy: For a strategy")).to_contain_text("Copied")
     assert "{{strategy.order.action}}" in page.evaluate("getSelection().toString()")
@@ -146,8 +142,7 @@ def test_where_there_is_no_clipboard_the_text_is_copied_the_old_way(trader: Trad
 def test_a_webhook_is_renamed_paused_and_deleted_where_it_stands(
     new_trader: Callable[..., Trader], site: Site, width: int
 ) -> None:
-    page = new_trader(width=width).sign_in()
-    page.goto(f"{site.url}/signals/connect/")
+    page = new_trader(width=width).sign_in(path="/signals/connect/")
     page.get_by_role("button", name="Make a webhook").click()
     webhook = page.locator("[data-source]")
     webhook.get_by_text("Manage").click()

@@ -13,6 +13,8 @@ from notifications.tests.browser.site import Site
 pytestmark = pytest.mark.browser
 
 SYMBOLS = ("EURUSD", "GBPUSD", "AUDUSD", "NZDUSD", "USDCAD")
+ASKS_WITHIN_MS = 3_000  # after an insight has come, for the figures as they are now
+LOOKS_AGAIN_WITHIN_MS = 2_000  # whether the list is still being read
 
 
 def rows(page: Page) -> Locator:
@@ -27,6 +29,14 @@ def go_live(page: Page) -> None:
     expect(page.locator("[data-light-text]")).to_have_text("Live")
 
 
+def sign_in_with_a_clock(trader: Trader) -> Page:
+    """A live page whose timers the test can let run out."""
+    trader.context.clock.install()
+    page = trader.sign_in()
+    go_live(page)
+    return page
+
+
 def place_of(row: Locator) -> float:
     box = row.bounding_box()
     assert box
@@ -38,19 +48,19 @@ def scroll_to_the_end(page: Page) -> None:
 
 
 def test_an_insight_slides_in_on_top_and_the_figures_follow(trader: Trader, site: Site) -> None:
-    site.make_insights(*SYMBOLS[:2])
-    page = trader.sign_in()
-    go_live(page)
+    site.post_alerts(*SYMBOLS[:2])
+    page = sign_in_with_a_clock(trader)
     today = page.locator("[data-fresh=insights] .tile-figure")
     expect(today).to_have_text("2")
     site.post_alert("USDJPY", price="150.0", sl="149.0", tp="152.0")
     expect(rows(page).first).to_contain_text("USDJPY")
+    page.clock.fast_forward(ASKS_WITHIN_MS)
     expect(today).to_have_text("3")
     expect(rows(page).first.locator("svg.spark")).to_have_count(1)
 
 
 def test_what_arrives_while_the_list_is_read_waits_and_moves_nothing(trader: Trader, site: Site) -> None:
-    site.make_insights(*SYMBOLS * 3)
+    site.post_alerts(*SYMBOLS * 3)
     page = trader.sign_in()
     go_live(page)
     page.evaluate("window.scrollTo(0, 600)")
@@ -69,19 +79,19 @@ def test_what_arrives_while_the_list_is_read_waits_and_moves_nothing(trader: Tra
 
 
 def test_what_waits_comes_in_when_the_trader_is_back_on_top(trader: Trader, site: Site) -> None:
-    site.make_insights(*SYMBOLS * 3)
-    page = trader.sign_in()
-    go_live(page)
+    site.post_alerts(*SYMBOLS * 3)
+    page = sign_in_with_a_clock(trader)
     page.evaluate("window.scrollTo(0, 600)")
     site.post_alert("GBPJPY")
     expect(bring_in(page)).to_have_text("1 new")
     page.evaluate("window.scrollTo(0, 0)")
+    page.clock.fast_forward(LOOKS_AGAIN_WITHIN_MS)
     expect(rows(page).first).to_contain_text("GBPJPY")
     expect(bring_in(page)).to_be_hidden()
 
 
 def test_a_filter_is_in_the_address_and_holds_for_what_arrives(trader: Trader, site: Site) -> None:
-    site.make_insights(*SYMBOLS)
+    site.post_alerts(*SYMBOLS)
     page = trader.sign_in()
     go_live(page)
     page.get_by_label("Symbol").select_option("EURUSD")
@@ -99,7 +109,7 @@ def test_a_filter_is_in_the_address_and_holds_for_what_arrives(trader: Trader, s
 
 
 def test_filters_work_without_javascript(new_trader: Callable[..., Trader], site: Site) -> None:
-    site.make_insights(*SYMBOLS)
+    site.post_alerts(*SYMBOLS)
     page = new_trader(java_script_enabled=False).sign_in()
     page.get_by_label("Symbol").select_option("EURUSD")
     page.get_by_role("button", name="Filter").click()
@@ -108,9 +118,8 @@ def test_filters_work_without_javascript(new_trader: Callable[..., Trader], site
 
 
 def test_the_history_goes_on_as_far_as_there_is_any(trader: Trader, site: Site) -> None:
-    site.make_insights(*SYMBOLS * 9)
-    trader.sign_in()
-    page = trader.open_tab("/notifications/")
+    site.post_alerts(*SYMBOLS * 9)
+    page = trader.sign_in(path="/notifications/")
     go_live(page)
     while page.locator("a[rel=next]").count():
         shown = rows(page).count()
@@ -126,9 +135,8 @@ def test_the_history_goes_on_as_far_as_there_is_any(trader: Trader, site: Site) 
 
 
 def test_the_history_goes_on_without_javascript(new_trader: Callable[..., Trader], site: Site) -> None:
-    site.make_insights(*SYMBOLS * 5)
-    page = new_trader(java_script_enabled=False).sign_in()
-    page.goto(f"{site.url}/notifications/")
+    site.post_alerts(*SYMBOLS * 5)
+    page = new_trader(java_script_enabled=False).sign_in(path="/notifications/")
     expect(rows(page)).to_have_count(20)
     page.get_by_role("link", name="Older").click()
     expect(rows(page)).to_have_count(5)
@@ -138,10 +146,9 @@ def test_the_history_goes_on_without_javascript(new_trader: Callable[..., Trader
 
 def test_the_price_chart_is_drawn_with_nothing_but_the_sites_own_files(trader: Trader, site: Site) -> None:
     signal_id = site.post_alert("EURUSD")
-    page = trader.sign_in()
     asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto(f"{site.url}/signals/insight/{signal_id}/")
+    trader.context.on("request", lambda request: asked.append(request.url))
+    page = trader.sign_in(path=f"/signals/insight/{signal_id}/")
     expect(page.locator("[data-closes] canvas").first).to_be_visible()
     expect(page.get_by_role("link", name="Charts by TradingView")).to_be_visible()
     expect(page.locator("[data-chart-note]")).to_have_count(0)
@@ -150,8 +157,7 @@ def test_the_price_chart_is_drawn_with_nothing_but_the_sites_own_files(trader: T
 
 def test_rows_out_of_sight_cost_no_layout_and_a_row_is_small(trader: Trader, site: Site) -> None:
     """What a list of a thousand rows needs in order to scroll well; how well it does is measured in benchmarks/."""
-    site.make_insights(*SYMBOLS)
-    page = trader.sign_in()
-    page.goto(f"{site.url}/notifications/")
+    site.post_alerts(*SYMBOLS)
+    page = trader.sign_in(path="/notifications/")
     expect(rows(page).last).to_have_css("content-visibility", "auto")
     assert rows(page).last.evaluate("(row) => row.querySelectorAll('*').length") <= 45

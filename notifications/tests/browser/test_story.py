@@ -112,7 +112,7 @@ def test_what_came_while_the_browser_was_closed_is_summed_up_in_one_toast(trader
     page = trader.sign_in()
     expect(light(page)).to_have_text("Live")
     page.close()
-    site.make_insights("EURUSD", "GBPUSD", "AUDUSD", "NZDUSD", "USDCAD")
+    site.post_alerts("EURUSD", "GBPUSD", "AUDUSD", "NZDUSD", "USDCAD")
     page = trader.open_tab()
     expect(toasts(page)).to_contain_text("5 new insights while you were away")
     expect(toasts(page)).to_have_count(1)
@@ -126,8 +126,7 @@ def test_what_came_while_the_browser_was_closed_is_summed_up_in_one_toast(trader
 
 
 def test_the_test_insight_is_toasted_on_the_page_that_asked_for_it(trader: Trader) -> None:
-    page = trader.sign_in()
-    page.goto(f"{trader.site.url}/signals/connect/")
+    page = trader.sign_in(path="/signals/connect/")
     expect(light(page)).to_have_text("Live")
     page.get_by_role("button", name="Send me a test insight").click()
     expect(page.get_by_text("A test insight is made")).to_be_visible()
@@ -177,13 +176,14 @@ def test_marking_all_read_leaves_what_arrives_later_unread(trader: Trader, site:
 
 def test_everything_works_without_javascript(new_trader: Callable[..., Trader], site: Site) -> None:
     trader = new_trader(java_script_enabled=False)
-    site.make_insights("EURUSD", "GBPUSD", "AUDUSD")
+    site.post_alerts("EURUSD", "GBPUSD", "AUDUSD")
     page = trader.sign_in()
     expect(badge(page)).to_have_text("3")
     rows(page, "EURUSD").get_by_role("button", name="Mark read").click()
     expect(badge(page)).to_have_text("2")
     expect(page).to_have_url(f"{site.url}/")
     page.get_by_role("button", name="Notifications, 2 unread").click()
+    page.get_by_role("dialog", name="Notifications").get_by_role("link", name="Full history").click()
     expect(page.get_by_role("heading", name="History")).to_be_visible()
     rows(page, "GBPUSD").get_by_role("link", name="GBPUSD").click()
     expect(page.get_by_role("heading", name="GBPUSD Buy")).to_be_visible()
