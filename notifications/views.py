@@ -92,6 +92,7 @@ def history_export(request: ApiRequest) -> StreamingHttpResponse:
 def insight(request: ApiRequest, signal_id: int) -> HttpResponse:
     """For the signal's owner, whoever holds a notification of it, and every trader when it is a house signal."""
     signal = get_object_or_404(_visible_signals(request.user), pk=signal_id)
+    position = stream.position(request.user.pk)
     validation: TradeValidation | None = getattr(signal, "validation", None)
     own = InsightNotification.objects.for_user(request.user).filter(signal=signal)
     notification = own.with_signal().order_by("-revision").first()
@@ -104,6 +105,7 @@ def insight(request: ApiRequest, signal_id: int) -> HttpResponse:
         "scale": insight_page.scale(signal),
         "breakdown": insight_page.sub_scores(validation.breakdown) if validation else [],
         "notification": notification,
+        "bell": position,  # read before the notification: a later one could hide a change
         "expired": timezone.now() >= (notification or signal).expires_at,
         "life_bars": settings.NOTIFICATIONS_LIFE_BARS,
         "track_record": track_record.of_band(request.user, signal.ai_confidence),

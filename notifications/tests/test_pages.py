@@ -11,7 +11,9 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
+from notifications import insight_page, stream
 from notifications.insight_page import sub_scores
+from notifications.manager import NotificationManager
 from notifications.models import InsightNotification, NotificationDeliveryLog
 from notifications.tests.rows import store_notification, stored_rows
 from signals.models import Signal, TradeValidation
@@ -160,6 +162,24 @@ class TestInsightPage:
         assert (context["signal"], context["validation"]) == (signal, signal.validation)
         assert context["notification"] == latest
         assert set(context["delivery_logs"]) == set(NotificationDeliveryLog.objects.all())
+
+    def test_has_a_position_from_before_what_it_shows(
+        self, alice_client: Client, alice: User, make_insight: MakeSignal, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """So that the socket brings what changed while the page was made: here it is read in another tab."""
+        signal = make_insight(alice)
+        notification = store_notification(alice, signal)
+        before = stream.position(alice.pk).last_seq
+
+        def read_elsewhere(signal: Signal) -> dict[str, str]:
+            NotificationManager.mark_read(alice, notification.pk)
+            return {}
+
+        monkeypatch.setattr(insight_page, "prices", read_elsewhere)
+        page = alice_client.get(insight_url(signal)).content.decode()
+
+        assert 'data-state="unread"' in page
+        assert f'data-last-seq="{before}"' in page
 
     def test_of_a_house_signal_is_shown_to_every_trader_with_their_own_deliveries_only(
         self, bob_client: Client, alice: User, make_insight: MakeSignal
