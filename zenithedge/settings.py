@@ -54,6 +54,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "axes.middleware.AxesMiddleware",
+    "zenithedge.admin_lists.UnanswerableLookups",
 ]
 
 ROOT_URLCONF = "zenithedge.urls"
