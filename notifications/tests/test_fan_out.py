@@ -1,0 +1,353 @@
+"""The set-based fan-out of PostgreSQL: it decides and writes what the plain path does, chunk by chunk, once."""
+
+import datetime as dt
+import json
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.conf import settings as site_settings
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from notifications import dispatching, fan_out, row_by_row, rules_sql, stream
+from notifications.announcing import Announcement, Batch, announce
+from notifications.frame_templates import FrameText
+from notifications.models import (
+    Inbox,
+    InsightDispatch,
+    InsightNotification,
+    NotificationDeliveryLog,
+    NotificationPreference,
+    SuppressedInsight,
+)
+from notifications.preferences import Facts, QuietMode, Reason
+from notifications.priority import Priority
+from notifications.tests.rows import store_notification
+from signals.models import Signal, TradeValidation
+
+MakeSignal = Callable[..., Signal]
+Fields = dict[str, Any]
+
+pytestmark = [
+    pytest.mark.services,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(
+        site_settings.DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql",
+        reason="these are statements of PostgreSQL; SQLite takes the plain path",
+    ),
+]
+
+# --- Any population -------------------------------------------------------------------------------------------------
+
+ZONES = ["UTC", "Europe/London", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "Pacific/Apia", "Mars"]
+CLOCK_CHANGES = [
+    dt.datetime(2026, 3, 8, 7, tzinfo=dt.UTC),  # New York, spring
+    dt.datetime(2026, 3, 29, 1, tzinfo=dt.UTC),  # London, spring
+    dt.datetime(2026, 10, 25, 1, tzinfo=dt.UTC),  # London, autumn
+    dt.datetime(2026, 10, 3, 15, 30, tzinfo=dt.UTC),  # Lord Howe, half an hour
+]
+moments = st.one_of(
+    st.builds(
+        lambda change, minutes: change + dt.timedelta(minutes=minutes),
+        st.sampled_from(CLOCK_CHANGES),
+        st.integers(-180, 180),
+    ),
+    st.integers(0, 525_600).map(lambda minutes: dt.datetime(2026, 1, 1, tzinfo=dt.UTC) + dt.timedelta(minutes=minutes)),
+)
+NAMES = ["EURUSD", "eurusd", "EURUSD ", "XAU[USD", "SMC", "smc", "", "\N{GREEK SMALL LETTER FINAL SIGMA}"]
+names = st.sampled_from(NAMES)
+name_lists = st.lists(names, max_size=3)
+# What SQL, an old version or a slip in the shell may have left in a JSON column.
+odd_values = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 6) | names,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(names, inner, max_size=2),
+    max_leaves=3,
+)
+confidences = st.sampled_from(["0", "64.99", "65", "65.01", "79.99", "80", "100"]).map(Decimal)
+hours = st.times().filter(lambda time: time.microsecond == 0) | st.sampled_from([dt.time(0), dt.time(1, 30)])
+windows = st.sampled_from([(dt.time(22), dt.time(7)), (dt.time(0), dt.time(0)), (dt.time(1), dt.time(2))])
+
+
+@st.composite
+def preferences(draw: st.DrawFn, now: dt.datetime) -> Fields:
+    start, end = draw(windows | st.tuples(hours, hours))
+    return {
+        "web_enabled": draw(st.sampled_from([True, True, True, False])),
+        "min_confidence": draw(st.just(Decimal(0)) | confidences),
+        "strategies_filter": draw(st.just([]) | name_lists | odd_values),
+        "symbols_filter": draw(st.just([]) | name_lists | odd_values),
+        "high_priority_only": draw(st.sampled_from([False, False, True])),
+        "quiet_hours_enabled": draw(st.booleans()),
+        "quiet_start_time": start,
+        "quiet_end_time": end,
+        "quiet_weekdays": draw(st.just(list(range(7))) | st.lists(st.integers(0, 6)) | odd_values),
+        "quiet_mode": draw(st.sampled_from(QuietMode)),
+        "urgent_bypasses_quiet": draw(st.booleans()),
+        "time_zone": draw(st.sampled_from(ZONES)),
+        "paused_until": draw(
+            st.sampled_from([None, None, now, now + dt.timedelta(microseconds=1), now - dt.timedelta(days=1)])
+        ),
+    }
+
+
+@st.composite
+def facts(draw: st.DrawFn) -> Facts:
+    return Facts(draw(names), draw(names), draw(confidences), draw(st.sampled_from(Priority)))
+
+
+# What a user may have of the insight already: a revision, and the state of that row.
+HISTORIES: list[list[Fields]] = [
+    [],
+    [{"revision": 2}],
+    [{"revision": 3}],
+    [{"revision": 1}],
+    [{"revision": 0}, {"revision": 1}],
+    [{"revision": 1, "read": True}],
+    [{"revision": 1, "seq": None, "held_until": dt.datetime(2027, 1, 1, tzinfo=dt.UTC)}],
+    [{"revision": 1, "expired_at": dt.datetime(2026, 1, 1, tzinfo=dt.UTC)}],
+]
+
+
+@st.composite
+def populations(draw: st.DrawFn) -> tuple[Facts, dt.datetime, list[tuple[Fields | None, list[Fields], int | None]]]:
+    """An insight's facts, the instant, and for each user: preferences (or no row), history, position (or no inbox)."""
+    now = draw(moments)
+    user = st.tuples(st.none() | preferences(now), st.sampled_from(HISTORIES), st.sampled_from([None, 0, 41]))
+    return draw(facts()), now, draw(st.lists(user, min_size=fan_out.FEW_USERS + 1, max_size=12))
+
+
+@given(population=populations())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.parametrize("owned", [False, True])
+def test_any_population_is_written_as_the_plain_path_writes_it(
+    traders: list[User], make_signal: MakeSignal, owned: bool, population: Any
+) -> None:
+    insight, now, users = population
+    with transaction.atomic():
+        signal = unannounced(make_signal, traders[0] if owned else None)
+        for trader, (wanted, history, position) in zip(traders, users, strict=False):
+            settle(trader, signal, wanted, history, position)
+        message = announce(signal, 2).message
+        announcement = Announcement(signal, 2, insight, message, now)
+        user_ids = [trader.pk for trader in traders[: len(users)]]
+
+        assert outcome(fan_out.write, announcement, user_ids) == outcome(row_by_row.write, announcement, user_ids)
+
+        transaction.set_rollback(True)
+
+
+@pytest.mark.parametrize(("column", "value"), [("quiet_end_time", "24:00"), ("paused_until", "infinity")])
+def test_a_value_that_python_does_not_know_costs_nobody_a_notification(
+    traders: list[User], make_signal: MakeSignal, column: str, value: str
+) -> None:
+    signal = unannounced(make_signal)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f'UPDATE "{NotificationPreference._meta.db_table}" SET {column} = %s WHERE user_id = %s',  # noqa: S608
+            [value, traders[1].pk],
+        )
+    user_ids = [trader.pk for trader in traders]
+
+    for write in (fan_out.write, row_by_row.write):
+        assert outcome(write, announce(signal, 1), user_ids)["verdicts"] == {"send": len(traders)}
+
+
+def test_every_reason_is_one_rule_in_the_order_in_which_they_are_asked() -> None:
+    order = [reason for reason, _ in rules_sql.RULES]
+
+    assert sorted(order) == sorted(Reason)
+    assert order[:6] == list(Reason)[:6], "what comes after them depends on the quiet hours"
+
+
+# --- Whole dispatches -----------------------------------------------------------------------------------------------
+
+
+def test_a_whole_dispatch_writes_what_the_plain_path_writes(
+    traders: list[User], make_signal: MakeSignal, monkeypatch: pytest.MonkeyPatch, hints: list[tuple[int, Any]]
+) -> None:
+    """Staff, inactive accounts, users without a row or an inbox, each preference, an earlier revision; many chunks."""
+    monkeypatch.setattr(dispatching, "CHUNK_USERS", 5)
+    User.objects.filter(pk=traders[0].pk).update(is_staff=True)
+    User.objects.filter(pk=traders[1].pk).update(is_staff=True)
+    User.objects.filter(pk=traders[2].pk).update(is_active=False)
+    wanting = NotificationPreference.objects
+    wanting.filter(user=traders[1]).update(house_insights_for_staff=True)
+    wanting.filter(user=traders[3]).delete()
+    wanting.filter(user=traders[4]).update(symbols_filter=["XAUUSD"])
+    wanting.filter(user=traders[5]).update(quiet_hours_enabled=True, quiet_start_time="00:00", quiet_end_time="00:00")
+    Inbox.objects.filter(user=traders[6]).delete()
+    signal = unannounced(make_signal)
+    store_notification(traders[7], signal, revision=1)
+    dispatch = InsightDispatch.objects.create(signal=signal, revision=2, fingerprint="")
+
+    def run_whole() -> dict[str, Any]:
+        hints.clear()
+        with transaction.atomic():
+            before = timezone.now()
+            dispatching.run(dispatch.pk)
+            found = rows() | {"counts": InsightDispatch.objects.get(pk=dispatch.pk).counts}
+            for row in found["notifications"]:
+                assert row.pop("created_at") <= timezone.now()
+                assert row["held_until"] is None or row["held_until"] > before
+            transaction.set_rollback(True)
+        return found
+
+    set_based = run_whole()
+    monkeypatch.setattr(fan_out, "write", row_by_row.write)
+    plain = run_whole()
+
+    assert set_based == plain
+    assert set_based["counts"]["verdicts"] == {"send": 8, "hold": 1, "suppress": 1}
+
+
+def test_a_chunk_costs_as_many_statements_for_many_users_as_for_few(
+    traders: list[User], make_signal: MakeSignal, django_assert_num_queries: Any
+) -> None:
+    for users in (traders[: fan_out.FEW_USERS + 1], traders):
+        announcement = announce(unannounced(make_signal), 1)
+        with transaction.atomic(), django_assert_num_queries(3):  # lock; judge; everything else
+            fan_out.write(announcement, [user.pk for user in users])
+
+
+def test_the_inboxes_are_locked_in_user_order_in_a_statement_of_its_own(
+    traders: list[User], make_signal: MakeSignal, django_assert_num_queries: Any
+) -> None:
+    announcement = announce(unannounced(make_signal), 1)
+    with transaction.atomic(), django_assert_num_queries(3) as captured:
+        fan_out.write(announcement, [user.pk for user in reversed(traders)])
+
+    assert captured[0]["sql"].endswith("ORDER BY user_id FOR UPDATE")
+    assert "INSERT" not in captured[0]["sql"]
+
+
+def test_preferences_changed_between_the_statements_begin_the_chunk_again(
+    traders: list[User], make_signal: MakeSignal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Python judged has to be what SQL reads, or a window that nobody evaluated would pass for not quiet."""
+    signal = unannounced(make_signal)
+    dispatch = InsightDispatch.objects.create(signal=signal, revision=1, fingerprint="")
+    judge, judged = rules_sql.judge, []
+
+    def change_after_judging(user_ids: Sequence[int], *facts: Any) -> dict[str, Any]:
+        values = judge(user_ids, *facts)
+        if not judged:
+            NotificationPreference.objects.filter(user=traders[1]).update(
+                quiet_hours_enabled=True, quiet_start_time="00:00", quiet_end_time="00:00"
+            )
+        judged.append(user_ids)
+        return values
+
+    monkeypatch.setattr(rules_sql, "judge", change_after_judging)
+
+    dispatching.run(dispatch.pk)
+
+    dispatch.refresh_from_db()
+    assert len(judged) == 2
+    assert dispatch.counts["verdicts"] == {"send": len(traders)}, "the change was undone with its transaction"
+
+
+def test_a_row_that_somebody_else_wrote_meanwhile_begins_the_chunk_again(
+    traders: list[User], make_signal: MakeSignal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signal = unannounced(make_signal)
+    dispatch = InsightDispatch.objects.create(signal=signal, revision=1, fingerprint="")
+    statement = fan_out._statement
+    blind = [True]
+
+    def see_nobody_at_first(*args: Any, **kwargs: Any) -> str:
+        text = statement(*args, **kwargs)
+        return text.replace("NOT IN (SELECT user_id FROM told)", "> 0") if blind and blind.pop() else text
+
+    store_notification(traders[1], signal, revision=1)
+    monkeypatch.setattr(fan_out, "_statement", see_nobody_at_first)
+
+    dispatching.run(dispatch.pk)
+
+    assert blind == []
+    assert InsightNotification.objects.filter(signal=signal).count() == len(traders)
+    assert set(Inbox.objects.filter(user__in=traders).values_list("last_seq", flat=True)) == {1}
+
+
+# --- What there is, and what came of it -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def traders(db: None) -> list[User]:
+    return [User.objects.create_user(f"trader{number}") for number in range(12)]
+
+
+def unannounced(make_signal: MakeSignal, owner: User | None = None) -> Signal:
+    """An insight that no receiver has seen."""
+    signal = make_signal(owner)
+    TradeValidation.objects.bulk_create([TradeValidation(signal=signal, truth_index=Decimal(82), status="approved")])
+    return signal
+
+
+def settle(user: User, signal: Signal, wanted: Fields | None, history: list[Fields], position: int | None) -> None:
+    """Give the user these preferences, this history with the insight, and this position."""
+    preference = NotificationPreference.objects.filter(user=user)
+    if wanted is None:
+        preference.delete()
+    else:
+        lists = {name: wanted[name] for name in ("strategies_filter", "symbols_filter", "quiet_weekdays")}
+        preference.update(**{name: value for name, value in wanted.items() if name not in lists})
+        with connection.cursor() as cursor:  # as it is: the field would take None for no value
+            for name, value in lists.items():
+                cursor.execute(
+                    f'UPDATE "{NotificationPreference._meta.db_table}" SET {name} = %s WHERE user_id = %s',  # noqa: S608
+                    [json.dumps(value), user.pk],
+                )
+    for fields in history:
+        store_notification(user, signal, **fields)
+    if position is None and not history:
+        Inbox.objects.filter(user=user).delete()
+    elif position is not None:
+        Inbox.objects.filter(user=user).update(last_seq=position + stream.last_seqs([user.pk])[user.pk])
+
+
+def outcome(
+    write: Callable[[Announcement, Sequence[int]], Batch], announcement: Announcement, user_ids: Sequence[int]
+) -> dict[str, Any]:
+    """What `write` returns and leaves behind, with users and revisions for ids; it is undone."""
+    with transaction.atomic():
+        batch = write(announcement, user_ids)
+        named = {row.pk: (row.user_id, row.revision) for row in InsightNotification.objects.all()}
+        found = rows() | {
+            "verdicts": dict(batch.verdicts),
+            "reasons": dict(batch.reasons),
+            "sent": [named[id_] for id_ in batch.sent],
+            "frames": [(user_id, without_ids(frame, named)) for user_id, frame in batch.events],
+        }
+        transaction.set_rollback(True)
+    return found
+
+
+def rows() -> dict[str, Any]:
+    notifications = list(InsightNotification.objects.order_by("user_id", "revision").values())
+    named = {row["id"]: (row["user_id"], row["revision"]) for row in notifications}
+    deliveries = list(NotificationDeliveryLog.objects.order_by("notification__user", "notification__revision").values())
+    for row in notifications:
+        row["superseded_by_id"] = named.get(row["superseded_by_id"])
+        del row["id"]
+    for row in deliveries:
+        row["notification_id"] = named[row["notification_id"]]
+        for name in ("id", "created_at", "attempted_at"):
+            del row[name]
+    return {
+        "notifications": notifications,
+        "deliveries": deliveries,
+        "positions": dict(Inbox.objects.values_list("user_id", "last_seq")),
+        "suppressions": set(SuppressedInsight.objects.values_list("user_id", "revision", "channel", "reason")),
+    }
+
+
+def without_ids(frame: Any, named: dict[int, Any]) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads(frame.text if isinstance(frame, FrameText) else json.dumps(frame))
+    for name in ("id", "superseded_by"):
+        read["notification"][name] = named.get(read["notification"][name])
+    return read
