@@ -7,16 +7,19 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from notifications import stream
+from notifications import listing, stream
 from notifications.stream import Position
 
 
 def bell(request: HttpRequest) -> dict[str, Any]:
-    """`bell`: last_seq, epoch and unread_count of a signed-in user's stream, else None.
+    """`bell`: last_seq, epoch and unread_count of a signed-in user's stream, else None; `bell_rows`: the panel's.
 
     Read when a template first asks for it: a page that shows no bell costs no query, not even that for the session.
     """
-    return {"bell": SimpleLazyObject(lambda: _position(request))}
+    return {
+        "bell": SimpleLazyObject(lambda: _position(request)),
+        "bell_rows": SimpleLazyObject(lambda: listing.latest(request.user.pk)),
+    }
 
 
 def _position(request: HttpRequest) -> Position | None:

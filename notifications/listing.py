@@ -74,6 +74,16 @@ def _older(created_at: dt.datetime, pk: int) -> Q:
     return Q(created_at__lt=created_at) | Q(created_at=created_at, pk__lt=pk)
 
 
+def latest(user_id: int) -> dict[str, list[InsightNotification]]:
+    """The newest for the bell: `unread` ones, and those `earlier` that there is room for beside them. Two queries."""
+    rows = InsightNotification.objects.filter(user_id=user_id).on_web_stream().with_signal()
+    rows = rows.order_by("-created_at", "-pk")
+    unread = list(rows.unread()[:DEFAULT_LIMIT])
+    known = {row.pk for row in unread}
+    others = [row for row in rows[:DEFAULT_LIMIT] if row.pk not in known]
+    return {"unread": unread, "earlier": others[: DEFAULT_LIMIT - len(unread)]}
+
+
 def _position(user_id: int, before: int | None) -> tuple[Position, dt.datetime | None]:
     """The user's position and the time of the `before` row, in one query."""
     own = InsightNotification.objects.filter(user_id=OuterRef("user_id")).order_by()

@@ -190,6 +190,15 @@ class InsightNotification(models.Model):
     def unread(self) -> bool:
         return self.seq is not None and not self.read and self.expired_at is None and self.superseded_by_id is None
 
+    @property
+    def state(self) -> str:
+        """What has become of it, as the pages name it: `superseded`, `expired`, `unread` or `read`."""
+        if self.superseded_by_id is not None:
+            return "superseded"
+        if self.expired_at is not None:
+            return "expired"
+        return "unread" if self.unread else "read"
+
 
 def default_time_zone() -> str:
     return str(settings.TIME_ZONE)

@@ -34,10 +34,3 @@ export class Presence {
     for (const type of SIGNS) root.addEventListener(type, sign, { capture: true, passive: true });
   }
 }
-
-/** Lets the stylesheet hold still what nobody is looking at. */
-export function followVisibility() {
-  const show = () => document.documentElement.toggleAttribute("data-hidden", document.hidden);
-  document.addEventListener("visibilitychange", show);
-  show();
-}

@@ -1,8 +1,11 @@
 import { fill, showState, stateOf } from "./rows.js";
 
-/** The parts of the store that the server already rendered: enough to follow what becomes of each row. */
-export function renderedItems(root = document) {
-  return [...root.querySelectorAll("main [data-notification]")].map(({ dataset }) => ({
+const BADGE_MAX = 99;
+const title = document.title;
+
+/** The parts of the store that the server already rendered: enough to follow what becomes of each. */
+export function renderedItems(elements = document.querySelectorAll("[data-notification][data-id]")) {
+  return [...elements].map(({ dataset }) => ({
     id: Number(dataset.id),
     seq: Number(dataset.seq),
     read: dataset.state === "read",
@@ -11,52 +14,60 @@ export function renderedItems(root = document) {
   }));
 }
 
-/** What has become of the insights that the page shows, and the forms beside them. */
-export class Page {
-  #store;
-  #reads;
+/** What any page shows of the store and the socket, and what it takes to mark notifications read. */
+export function startPage({ store, reads, socket }) {
+  const count = () => showCount(store.unreadCount, reads.undoable);
+  const read = (shown) => shown?.dataset.state === "unread" && reads.one(Number(shown.dataset.id));
+  store.addEventListener("change", ({ detail }) => {
+    showChanged(detail.ids, store);
+    count();
+  });
+  reads.addEventListener("undoable", count);
+  socket.addEventListener("state", () => showLight(socket.state));
+  // Links open as ever; buttons and forms, which work alone, here do the same without leaving the page.
+  document.addEventListener("click", (event) => {
+    const marks = event.target.closest("[data-mark-read]");
+    if (marks) event.preventDefault();
+    if (marks || event.target.closest("[data-open]")) read(event.target.closest("[data-notification]"));
+  });
+  document.addEventListener("submit", (event) => {
+    if (!event.target.matches("[data-mark-all]")) return;
+    event.preventDefault();
+    if (reads.undoable) reads.undo();
+    else reads.all();
+  });
+  count();
+  read(document.querySelector("[data-insight]"));
+}
 
-  constructor({ store, reads, root = document }) {
-    this.#store = store;
-    this.#reads = reads;
-    store.addEventListener("change", ({ detail }) => this.#changed(root, detail));
-    root.addEventListener("submit", (event) => this.#submitted(event));
-    root.addEventListener("click", (event) => this.#opened(event));
-    this.#readOpenInsight(root);
+function showChanged(ids, store) {
+  const changed = new Map(ids.map((id) => [String(id), store.item(id)]));
+  for (const shown of document.querySelectorAll("[data-notification][data-id]")) {
+    const notification = changed.get(shown.dataset.id);
+    if (!notification) continue;
+    if (notification.title && !shown.matches("[data-insight]")) fill(shown, notification);
+    else showState(shown, stateOf(notification));
   }
+}
 
-  #changed(root, { ids, count }) {
-    for (const place of root.querySelectorAll("[data-unread-count-text]")) place.textContent = count;
-    for (const button of root.querySelectorAll("form[data-mark-all-form] button")) button.disabled = count === 0;
-    for (const id of [...ids].sort((a, b) => a - b)) this.#show(root, this.#store.item(id));
+function showCount(count, undoable) {
+  const shown = count > BADGE_MAX ? `${BADGE_MAX}+` : `${count}`;
+  const badge = document.querySelector("[data-badge]");
+  badge.textContent = shown;
+  badge.hidden = count === 0;
+  badge.parentElement.setAttribute("aria-label", `Notifications, ${count} unread`);
+  document.title = count ? `(${shown}) ${title}` : title;
+  for (const place of document.querySelectorAll("[data-unread-count-text]")) place.textContent = count;
+  for (const button of document.querySelectorAll("[data-mark-all] button")) {
+    button.disabled = !count && !undoable && button !== document.activeElement; // else the focus would be nowhere
   }
+  document.documentElement.toggleAttribute("data-undoable", undoable > 0); // the same buttons then say "Undo"
+}
 
-  #show(root, notification) {
-    if (!notification) return;
-    const shown = root.querySelector(`main [data-notification][data-id="${notification.id}"]`);
-    if (shown && (!notification.title || shown.matches("[data-insight]"))) showState(shown, stateOf(notification));
-    else if (shown) fill(shown, notification);
-  }
-
-  /** The forms work alone; here they do the same without leaving the page. */
-  #submitted(event) {
-    const form = event.target;
-    if (form.matches("form[data-mark-read]")) {
-      event.preventDefault();
-      this.#reads.one(Number(form.closest("[data-notification]").dataset.id));
-    } else if (form.matches("form[data-mark-all-form]")) {
-      event.preventDefault();
-      this.#reads.all();
-    }
-  }
-
-  #opened({ target }) {
-    const row = target.closest("main [data-open]")?.closest("[data-notification]");
-    if (row?.dataset.state === "unread") this.#reads.one(Number(row.dataset.id));
-  }
-
-  #readOpenInsight(root) {
-    const insight = root.querySelector("[data-insight][data-state=unread]");
-    if (insight) this.#reads.one(Number(insight.dataset.id));
-  }
+/** The connection light: what the socket is doing, in a word and a colour; signed out asks for more than a word. */
+function showLight(state) {
+  const light = document.querySelector("[data-light]");
+  light.dataset.light = state;
+  light.querySelector("[data-light-text]").textContent = state[0].toUpperCase() + state.slice(1).replace("-", " ");
+  document.querySelector("[data-signed-out]").hidden = state !== "signed-out";
 }

@@ -24,12 +24,12 @@ export class Reads extends EventTarget {
   }
 
   async one(id) {
-    if (!this.#store.item(id)?.read) await this.#do(() => this.#api.markRead(id));
+    if (!this.#store.item(id)?.read) await this.#post(`mark-read/${id}/`);
   }
 
   /** Everything that this page knows of; what arrives during the click stays unread. */
   async all() {
-    const answer = await this.#do(() => this.#api.markAllRead(this.#store.position));
+    const answer = await this.#post("mark-all-read/", { up_to_seq: this.#store.position });
     if (answer?.seq) this.#offer(answer);
   }
 
@@ -38,8 +38,8 @@ export class Reads extends EventTarget {
     if (!this.#marked) return;
     const { seq } = this.#marked;
     this.keep();
-    const answer = await this.#do(() => this.#api.undoMarkAllRead(seq));
-    if (answer?.count === 0) this.#fail("It was too late to undo that.");
+    const answer = await this.#post("mark-all-read/undo/", { seq });
+    if (answer?.count === 0) this.#tell("failed", { message: "It was too late to undo that." });
   }
 
   /** What was marked stays marked: the time to undo it is over. */
@@ -49,21 +49,21 @@ export class Reads extends EventTarget {
 
   #offer(marked) {
     this.#marked = marked;
-    this.dispatchEvent(new CustomEvent("undoable"));
+    this.#tell("undoable");
   }
 
-  async #do(request) {
+  async #post(path, body = {}) {
     try {
-      const answer = await request();
+      const answer = await this.#api(path, body);
       if (this.#socket.state === "live") this.#socket.expectFrames();
-      else this.#store.merge(await this.#api.list({ limit: SEEN_ROWS }));
+      else this.#store.merge(await this.#api(`list/?limit=${SEEN_ROWS}`));
       return answer;
-    } catch (error) {
-      this.#fail(error.message);
+    } catch ({ message }) {
+      this.#tell("failed", { message });
     }
   }
 
-  #fail(message) {
-    this.dispatchEvent(new CustomEvent("failed", { detail: { message } }));
+  #tell(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 }

@@ -1,21 +1,37 @@
-import { backoffMs, heartbeatMs, POLICY } from "./policy.js";
-
 const SIGNED_OUT = 4401;
 const TOO_MANY_MESSAGES = 4429;
 const UNANSWERED = 4000; // our own: closed by this side because nothing came back
+const RECONNECT_MS = { least: 500, most: 10_000 };
+const SYNC_EVERY_MS = 25_000;
+const SYNC_JITTER = 0.2; // of the interval, to both sides: tabs opened together drift apart
+const ANSWER_WITHIN_MS = 10_000; // no frame at all after a sync: the connection is dead, whatever the browser says
+const GAP_MS = 300; // hints may overtake each other by that much
+const ACK_EVERY_MS = 250;
+const STAYED_AFTER_MS = 3_000; // a page that was left and is still here then, goes on
+
+/** Full jitter: anywhere between the least and a ceiling that doubles with each failed attempt (1, 2, …). */
+export function backoffMs(attempt, random = Math.random) {
+  const { least, most } = RECONNECT_MS;
+  return least + random() * (Math.min(most, least * 2 ** attempt) - least);
+}
+
+/** The time to the next heartbeat. */
+export function heartbeatMs(random = Math.random) {
+  return SYNC_EVERY_MS * (1 + SYNC_JITTER * (2 * random() - 1));
+}
 
 /**
  * Keeps one socket open and the store level with the server.
  *
- * Events: state {state} with `connecting`, `live`, `reconnecting`, `offline` or `signed-out` (final).
+ * Events: state, when `state` is another: connecting, live, reconnecting, offline or signed-out (for good)
  */
 export class InsightSocket extends EventTarget {
+  state = "connecting";
   #store;
   #api;
   #address;
   #following;
   #socket = null;
-  #state = "connecting";
   #attempt = 0;
   #greeted = false;
   #acknowledged;
@@ -35,15 +51,11 @@ export class InsightSocket extends EventTarget {
     store.addEventListener("stale", () => this.#readList());
   }
 
-  get state() {
-    return this.#state;
-  }
-
   start() {
     addEventListener("online", () => this.#hurry());
     addEventListener("offline", () => this.#doubt());
     addEventListener("beforeunload", () => this.#depart());
-    addEventListener("pagehide", () => this.#leave());
+    addEventListener("pagehide", () => this.#depart());
     addEventListener("pageshow", ({ persisted }) => persisted && this.#open());
     document.addEventListener("visibilitychange", () => this.#sight());
     this.#open();
@@ -55,8 +67,8 @@ export class InsightSocket extends EventTarget {
   }
 
   #open() {
-    if (this.#state === "signed-out") return;
-    this.#clear();
+    if (this.state === "signed-out") return;
+    this.#leave();
     this.#greeted = false;
     const query = new URLSearchParams({ since: this.#store.position, epoch: this.#store.epoch });
     const socket = new WebSocket(`${this.#address}?${query}`);
@@ -84,8 +96,7 @@ export class InsightSocket extends EventTarget {
 
   async #closed(code) {
     const refused = !this.#greeted;
-    this.#clear();
-    this.#socket = null;
+    this.#leave();
     this.#attempt = code === TOO_MANY_MESSAGES ? 10 : this.#attempt + 1;
     this.#enter(navigator.onLine ? "reconnecting" : "offline");
     // A refused handshake looks like a lost network, and a new password in another tab ends this socket too: ask the API.
@@ -93,13 +104,11 @@ export class InsightSocket extends EventTarget {
     if (!this.#socket) this.#startTimer("reconnect", backoffMs(this.#attempt), () => this.#open());
   }
 
-  async #signedOut() {
-    try {
-      await this.#api.unreadCount();
-      return false;
-    } catch (error) {
-      return error.status === 401;
-    }
+  #signedOut() {
+    return this.#api("unread-count/").then(
+      () => false,
+      ({ status }) => status === 401,
+    );
   }
 
   /** The network or the tab is back: try now instead of waiting. */
@@ -110,7 +119,6 @@ export class InsightSocket extends EventTarget {
 
   /** The browser says that there is no network, which is not always so. */
   #doubt() {
-    if (this.#state === "signed-out") return;
     this.#enter("offline");
     this.#probe();
   }
@@ -123,16 +131,15 @@ export class InsightSocket extends EventTarget {
 
   /** A link or a form was followed: what comes from now on is for the next page to show, unless this one stays. */
   #depart() {
-    if (this.#state === "signed-out") return;
-    this.#clear();
     this.#leave();
-    this.#startTimer("stay", POLICY.stayedAfterMs, () => this.#open());
+    this.#startTimer("stay", STAYED_AFTER_MS, () => this.#open());
   }
 
   #leave() {
     const socket = this.#socket;
-    this.#clear();
     this.#socket = null;
+    this.#syncing = false;
+    for (const name of Object.keys(this.#timers)) if (name !== "list") this.#stopTimer(name);
     // One that is not open yet the browser drops by itself, without a warning in the console.
     if (socket?.readyState === WebSocket.OPEN) socket.close(1000);
   }
@@ -152,7 +159,7 @@ export class InsightSocket extends EventTarget {
   }
 
   #expectAnswer() {
-    this.#startTimer("answer", POLICY.answerWithinMs, () => {
+    this.#startTimer("answer", ANSWER_WITHIN_MS, () => {
       const socket = this.#socket;
       this.#socket = null;
       socket.close(UNANSWERED);
@@ -162,7 +169,7 @@ export class InsightSocket extends EventTarget {
 
   #mindGap(urgent) {
     if (this.#timers.gap && !urgent) return;
-    this.#startTimer("gap", urgent ? 0 : POLICY.gapMs, () => !this.#syncing && this.#probe());
+    this.#startTimer("gap", urgent ? 0 : GAP_MS, () => !this.#syncing && this.#probe());
   }
 
   #caughtUp() {
@@ -176,14 +183,14 @@ export class InsightSocket extends EventTarget {
     if (!this.#send({ command: "ack", seq, visible: !document.hidden })) return;
     this.#acknowledged = seq;
     this.#following.keep(seq, this.#store.epoch);
-    this.#startTimer("ack", POLICY.ackEveryMs, () => this.#acknowledge());
+    this.#startTimer("ack", ACK_EVERY_MS, () => this.#acknowledge());
   }
 
   async #readList() {
     try {
-      this.#store.replace(await this.#api.list({ limit: 100 }));
-    } catch (error) {
-      if (error.status === 401) this.#enter("signed-out");
+      this.#store.replace(await this.#api("list/?limit=100"));
+    } catch ({ status }) {
+      if (status === 401) this.#enter("signed-out");
       else this.#startTimer("list", backoffMs(this.#attempt + 1), () => this.#readList());
     }
   }
@@ -195,15 +202,10 @@ export class InsightSocket extends EventTarget {
   }
 
   #enter(state) {
-    if (state === this.#state) return;
-    this.#state = state;
+    if (state === this.state || this.state === "signed-out") return;
+    this.state = state;
     if (state === "signed-out") this.#leave();
-    this.dispatchEvent(new CustomEvent("state", { detail: { state } }));
-  }
-
-  #clear() {
-    this.#syncing = false;
-    for (const name of Object.keys(this.#timers)) if (name !== "list") this.#stopTimer(name);
+    this.dispatchEvent(new Event("state"));
   }
 
   #startTimer(name, delayMs, act) {

@@ -20,10 +20,9 @@ export class Store extends EventTarget {
   #countedAt;
   #horizon;
   #items = new Map();
-  #waiting = new Map();
+  #ahead = new Set();
   #announced = new Set();
   #briefs = new Set();
-  #missed = [];
   #stale = false;
   #shownCount;
 
@@ -34,10 +33,8 @@ export class Store extends EventTarget {
     this.#epoch = epoch;
     this.#unreadCount = this.#shownCount = unreadCount;
     this.#countedAt = known;
-    for (const item of items) {
-      this.#items.set(item.id, item);
-      if (item.seq <= position) this.#announced.add(item.id);
-    }
+    this.#putRows(items);
+    for (const { id, seq } of items) if (seq <= position) this.#announced.add(id);
   }
 
   get position() {
@@ -61,7 +58,7 @@ export class Store extends EventTarget {
     return [...this.#items.values()].sort((a, b) => b.id - a.id);
   }
 
-  /** The state as plain JSON, for tests and for looking at. */
+  /** The state as plain JSON, for tests and for looking at; `waiting` are the positions passed beyond a hole. */
   snapshot() {
     return {
       position: this.#position,
@@ -70,7 +67,7 @@ export class Store extends EventTarget {
       items: this.items,
       behind: this.#stale || this.#horizon > this.#position,
       stale: this.#stale,
-      waiting: [...this.#waiting.keys()].sort((a, b) => a - b),
+      waiting: [...this.#ahead].sort((a, b) => a - b),
     };
   }
 
@@ -78,128 +75,101 @@ export class Store extends EventTarget {
   receive(frame) {
     if (frame.type === "connection_established") this.#greet(frame);
     else if (frame.type === "missed_notifications") this.#catchUp(frame);
-    else if (CHANGES.has(frame.type)) this.#queue(frame);
+    else if (CHANGES.has(frame.type)) this.#take(frame);
   }
 
   /** The list as read over HTTP takes the place of everything, after `stale`. */
-  replace(list) {
-    const before = new Set(this.#items.keys());
-    this.#items = new Map(list.notifications.map((row) => [row.id, row]));
-    this.#epoch = list.epoch;
-    this.#position = this.#horizon = this.#countedAt = list.last_seq;
-    this.#unreadCount = list.unread_count;
+  replace({ notifications, epoch, last_seq, unread_count }) {
+    const before = [...this.#items.keys()];
+    this.#items.clear();
+    this.#ahead.clear();
+    this.#putRows(notifications);
+    this.#epoch = epoch;
+    this.#position = this.#countedAt = last_seq;
+    this.#unreadCount = unread_count;
     this.#stale = false;
-    this.#missed = list.notifications.filter((row) => !before.has(row.id)).reverse();
     this.#changed([...before, ...this.#items.keys()]);
-    this.#announceMissed();
-    this.#advance();
+    this.#announce(notifications.filter(({ id }) => !before.includes(id)).reverse());
+    this.#hearOf(last_seq);
   }
 
   /** Rows read over HTTP beside the stream: they fill in what is known and move no position. */
   merge(list) {
     if (list.epoch !== this.#epoch) return this.#becomeStale();
+    this.#count(list.unread_count, list.last_seq);
     this.#changed(this.#putRows(list.notifications));
-    this.#hear(list);
+    this.#hearOf(list.last_seq);
   }
 
   #greet(frame) {
-    const known = frame.recovered && frame.epoch === this.#epoch && frame.last_seq >= this.#position;
-    if (known) this.#hear(frame);
+    if (frame.recovered && frame.last_seq >= this.#position) this.merge({ ...frame, notifications: [] });
     else this.#becomeStale();
-  }
-
-  #hear({ unread_count, last_seq }) {
-    this.#count(unread_count, last_seq);
-    this.#changed([]);
-    this.#hearOf(last_seq);
   }
 
   #becomeStale() {
     if (this.#stale) return;
     this.#stale = true;
-    this.#waiting.clear(); // the list that is read now is newer, and these may count by another epoch
+    this.#horizon = 0; // what was heard of may have been counted by another epoch
     this.#emit("stale");
   }
 
   #catchUp(page) {
     if (this.#stale) return;
     if (!page.recovered || page.epoch !== this.#epoch) return this.#becomeStale();
-    const fresh = this.#putRows(page.notifications);
-    this.#missed.push(...page.notifications.filter((row) => row.seq > this.#position));
+    const missed = page.notifications.filter(({ seq }) => seq > this.#position);
+    const changed = this.#putRows(page.notifications);
     this.#count(page.unread_count, page.last_seq);
-    if (!page.more) this.#position = Math.max(this.#position, page.last_seq);
-    this.#changed(fresh);
-    if (page.more) return;
-    this.#announceMissed();
-    this.#advance();
+    if (!page.more) this.#advance(page.last_seq);
+    this.#changed(changed);
+    this.#announce(missed);
+    if (!page.more) this.#hearOf(page.last_seq);
   }
 
-  #queue(frame) {
-    if (frame.seq <= this.#position && !this.#stale) return this.#late(frame);
-    const alike = this.#waiting.get(frame.seq) ?? [];
-    const doubled = alike.some((other) => other.notification?.id === frame.notification?.id);
-    if (!doubled) this.#waiting.set(frame.seq, [...alike, frame]);
-    if (frame.type === "brief") this.#announceBrief(frame);
-    this.#advance();
+  /**
+   * A row is shown at once, for each says what it is now, whatever lies between. What tells of rows (these were read)
+   * means something only to who has them all: beyond a hole it is left to the sync, as the rows of a brief are.
+   */
+  #take(frame) {
+    const { type, seq, notification } = frame;
+    if (this.#stale) return this.#hearOf(seq);
+    if (type === "brief") this.#announceBrief(frame);
+    else if (notification) this.#put(frame);
+    else if (seq === this.#position + 1) this.#mark(frame);
+    this.#hearOf(seq, type === "brief");
   }
 
-  /** One change may stamp several rows, each sent in a frame of its own: those after the first are not passed yet. */
-  #late(frame) {
-    const row = frame.notification;
-    if (row && (this.item(row.id)?.seq ?? this.#position - 1) < frame.seq) this.#apply(frame);
-  }
-
-  /** Apply what waits in order, as far as there is no hole; a brief is a hole until its rows have been fetched. */
-  #advance() {
-    if (this.#stale) return;
-    for (const seq of this.#waiting.keys()) if (seq <= this.#position) this.#waiting.delete(seq);
-    let next = this.#waiting.get(this.#position + 1);
-    while (next && !next.some(isBrief)) {
-      this.#position += 1;
-      this.#waiting.delete(this.#position);
-      for (const frame of next) this.#apply(frame);
-      next = this.#waiting.get(this.#position + 1);
-    }
-    this.#hearOf(Math.max(this.#position, ...this.#waiting.keys()), Boolean(next));
-  }
-
-  #apply(frame) {
-    this.#count(frame.unread_count, frame.seq);
-    if (frame.notification) this.#put(frame);
-    else if (frame.type === "notification_unread") this.#bringBack(frame);
-    else if (!isBrief(frame)) this.#read(frame);
-  }
-
-  #put(frame) {
-    const row = frame.notification;
-    const known = this.#announced.has(row.id);
-    const changed = this.#putRows([row]);
-    if (frame.type === "new_notification" && frame.toast && !known && isUnread(row)) {
-      this.#emit("arrived", { notifications: [row] });
-    }
-    this.#announced.add(row.id);
+  #put({ type, seq, toast, unread_count, notification }) {
+    const known = this.#announced.has(notification.id);
+    const changed = this.#putRows([notification]);
+    this.#pass(seq, unread_count);
+    this.#announced.add(notification.id);
+    const isNew = type === "new_notification" && toast && !known;
+    if (isNew && changed.length && isUnread(notification)) this.#emit("arrived", { notifications: [notification] });
     this.#changed(changed);
   }
 
-  #read({ ids, up_to_seq, seq }) {
-    const read = (item) => (ids ? ids.includes(item.id) && item.seq < seq : isUnread(item) && item.seq <= up_to_seq);
-    this.#set(read, { read: true, seq });
+  #mark({ type, seq, unread_count, ids, up_to_seq, read_at_seq }) {
+    const marks = {
+      notification_read: (item) =>
+        ids ? ids.includes(item.id) && item.seq < seq : isUnread(item) && item.seq <= up_to_seq,
+      notification_unread: (item) => item.seq === read_at_seq && item.read && isLive(item),
+    };
+    const items = this.items.filter(marks[type]).map((item) => ({ ...item, read: type === "notification_read", seq }));
+    this.#pass(seq, unread_count);
+    this.#changed(this.#putRows(items));
   }
 
-  #bringBack({ read_at_seq, seq }) {
-    this.#set((item) => item.seq === read_at_seq && item.read && isLive(item), { read: false, seq });
+  #pass(seq, unreadCount) {
+    this.#count(unreadCount, seq);
+    this.#ahead.add(seq);
+    this.#advance(this.#position);
   }
 
-  #hearOf(seq, urgent = false) {
-    this.#horizon = Math.max(this.#horizon, seq);
-    if (this.#horizon > this.#position) this.#emit("gap", { urgent });
-    else this.#emit("caught-up");
-  }
-
-  #set(matches, fields) {
-    const items = this.items.filter(matches);
-    for (const item of items) this.#items.set(item.id, { ...item, ...fields });
-    this.#changed(items.map(({ id }) => id));
+  /** As far as there is no hole. */
+  #advance(position) {
+    this.#position = Math.max(this.#position, position);
+    while (this.#ahead.has(this.#position + 1)) this.#position += 1;
+    for (const seq of this.#ahead) if (seq <= this.#position) this.#ahead.delete(seq);
   }
 
   /** The ids of the rows that were taken: each wins unless a newer one is known. */
@@ -215,12 +185,16 @@ export class Store extends EventTarget {
     this.#countedAt = at;
   }
 
-  #announceMissed() {
-    const newest = new Map(this.#missed.map((row) => [row.id, row]));
-    const rows = [...newest.values()].filter((row) => !this.#announced.has(row.id));
-    const fresh = rows.filter((row) => isUnread(row) && !this.#briefs.has(row.seq));
-    for (const row of rows) this.#announced.add(row.id);
-    this.#missed = [];
+  #hearOf(seq, urgent = false) {
+    this.#horizon = Math.max(this.#horizon, seq);
+    if (this.#stale) return;
+    if (this.#horizon > this.#position) this.#emit("gap", { urgent });
+    else this.#emit("caught-up");
+  }
+
+  #announce(rows) {
+    const fresh = rows.filter(({ id, seq }) => !this.#announced.has(id) && !this.#briefs.has(seq)).filter(isUnread);
+    for (const { id } of rows) this.#announced.add(id);
     if (fresh.length) this.#emit("missed", { notifications: fresh });
   }
 
@@ -248,10 +222,6 @@ export function isUnread(item) {
 
 function isLive(item) {
   return !item.expired_at && !item.superseded_by;
-}
-
-function isBrief(frame) {
-  return frame.type === "brief";
 }
 
 const CHANGES = new Set([

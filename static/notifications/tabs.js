@@ -1,4 +1,4 @@
-import { browserStorage } from "./following.js";
+import { Shared } from "./shared.js";
 
 const REMEMBERED = 300; // more than one catch-up can bring
 const HIDDEN_WAITS_MS = 400; // the tab in view comes first
@@ -12,20 +12,19 @@ const SETTLE_MS = 150; // longer than a write takes to reach the other tabs
  */
 export class Tabs {
   #name;
-  #storage;
+  #shared;
   #locks;
   #tab = Math.random().toString(36).slice(2);
 
-  constructor(userId, { storage = browserStorage(), locks = globalThis.navigator?.locks } = {}) {
+  constructor(userId, { storage, locks = globalThis.navigator?.locks } = {}) {
     this.#name = `zenithedge:claims:${userId}`;
-    this.#storage = storage;
+    this.#shared = new Shared(`claims:${userId}`, storage);
     this.#locks = locks;
   }
 
   /** Those of the keys that are this tab's to show. */
   async claim(keys, { visible = true } = {}) {
     if (!visible) await pause(HIDDEN_WAITS_MS);
-    if (!this.#storage) return keys;
     return this.#locks ? this.#takeAlone(keys) : this.#bid(keys);
   }
 
@@ -35,44 +34,30 @@ export class Tabs {
       const take = () => {
         const won = this.#take(keys);
         resolve(won);
-        return won.length ? pause(SETTLE_MS) : null;
+        return won.length && pause(SETTLE_MS);
       };
       this.#locks.request(this.#name, take).catch(reject);
     });
   }
 
-  #take(keys) {
-    const claims = this.#claims();
-    const won = keys.filter((key) => !(key in claims));
-    this.#write(claims, won);
-    return won;
-  }
-
   async #bid(keys) {
     const wanted = this.#take(keys);
-    if (!wanted.length) return [];
     await pause(SETTLE_MS);
-    const claims = this.#claims();
-    const lost = wanted.filter((key) => !(key in claims)); // two bids at once: the later write took the earlier away
-    if (lost.length) this.#write(claims, lost);
-    return wanted.filter((key) => lost.includes(key) || claims[key] === this.#tab);
+    const again = this.#take(wanted); // two bids at once: the later write took the earlier away
+    const claims = this.#claims;
+    return wanted.filter((key) => again.includes(key) || claims[key] === this.#tab);
   }
 
-  #claims() {
-    try {
-      return JSON.parse(this.#storage.getItem(this.#name)) ?? {};
-    } catch {
-      return {}; // unreadable is as good as never written
-    }
+  #take(keys) {
+    const claims = this.#claims;
+    const free = keys.filter((key) => !(key in claims));
+    const all = [...Object.entries(claims), ...free.map((key) => [key, this.#tab])];
+    if (free.length) this.#shared.set(Object.fromEntries(all.slice(-REMEMBERED)));
+    return free;
   }
 
-  #write(claims, won) {
-    const all = [...Object.entries(claims), ...won.map((key) => [key, this.#tab])];
-    try {
-      this.#storage.setItem(this.#name, JSON.stringify(Object.fromEntries(all.slice(-REMEMBERED))));
-    } catch (error) {
-      console.warn("Other tabs cannot be told which toasts were shown:", error.message);
-    }
+  get #claims() {
+    return this.#shared.get() ?? {};
   }
 }
 

@@ -1,179 +1,154 @@
-import { Burst, followVisibility, Presence } from "./attention.js";
-import { fill, fromTemplate } from "./rows.js";
+import { Burst, Presence } from "./attention.js";
+import { fromTemplate } from "./rows.js";
 import { Tabs } from "./tabs.js";
 
 const AT_MOST = 3; // more would cover what is being read; the rest is counted in one of them
 const NAMED = 4;
+const region = document.querySelector("[data-app]");
+const burst = new Burst();
+let live;
+let tabs;
+let counted = [];
+let away = false;
 
-/**
- * Toasts in the corner. How long one stays is the stylesheet's matter: its `.toast-life` animation ends.
- *
- * What is called from outside has the name, and takes the detail, of an event of the store or of `reads`.
- */
-export class Toasts {
-  #region;
-  #store;
-  #reads;
-  #tabs;
-  #burst = new Burst();
-  #counted = [];
-  #away = false;
+/** Toasts in the corner. How long one stays is the stylesheet's matter: its `.toast-life` animation ends. */
+export function startToasts({ store, reads }) {
+  live = { store, reads };
+  tabs = new Tabs(region.dataset.userId);
+  store.addEventListener("arrived", ({ detail }) => arrived(detail.notifications));
+  store.addEventListener("missed", ({ detail }) => missed(detail.notifications));
+  store.addEventListener("brief", ({ detail }) => tellBrief(detail));
+  store.addEventListener("change", withdraw);
+  reads.addEventListener("failed", ({ detail }) => tell("notice", "That was not saved", detail.message));
+  reads.addEventListener("undoable", offerUndo);
+  region.addEventListener("click", ({ target }) => target.closest("[data-toast-close]") && close(target));
+  region.addEventListener("animationend", ({ target }) => target.matches(".toast-life") && close(target));
+  region.addEventListener("keydown", ({ key, target }) => key === "Escape" && close(target));
+  document.querySelector("[data-bell-button]").addEventListener("click", clear); // the panel shows them
+  new Presence().onReturn(collapse);
+  const sight = () => region.toggleAttribute("data-hidden", document.hidden); // where no toast grows old
+  document.addEventListener("visibilitychange", sight);
+  sight();
+}
 
-  constructor({ region, store, reads }) {
-    this.#region = region;
-    this.#store = store;
-    this.#reads = reads;
-    this.#tabs = new Tabs(region.dataset.userId);
-    store.addEventListener("change", () => this.#withdraw());
-    region.addEventListener("click", (event) => this.#clicked(event));
-    region.addEventListener("animationend", ({ target }) => target.matches(".toast-life") && this.#close(target));
-    region.addEventListener("keydown", ({ key, target }) => key === "Escape" && this.#close(target));
-    document.querySelector("[data-bell-button]").addEventListener("click", () => this.#clear()); // the panel shows them
-    followVisibility();
-    new Presence().onReturn(() => this.#collapse());
+async function arrived(notifications) {
+  for (const notification of await claim(notifications)) {
+    // Browsers refuse until somebody has clicked or typed on the page: then it is left out.
+    document
+      .querySelector("audio[data-sound]")
+      ?.play()
+      .catch(() => {});
+    if (burst.exceeded()) count([notification]);
+    else show(notification);
   }
+}
 
-  async arrived({ notifications: [notification] }) {
-    const [own] = await this.#claim([notification]);
-    if (!own) return;
-    if (this.#region.dataset.sound === "on") this.#playSound(own);
-    if (this.#burst.exceeded()) this.#count([own]);
-    else this.#show(own);
-  }
+/** After sleep or without a network: one is shown as if it had just come, more are counted. */
+async function missed(notifications) {
+  const own = await claim(notifications);
+  if (own.length > 1) count(own, true);
+  else for (const notification of own) show(notification);
+}
 
-  /** After sleep or without a network: one is shown as if it had just come, more are counted. */
-  async missed({ notifications }) {
-    const own = await this.#claim(notifications);
-    if (own.length === 1) this.#show(own[0]);
-    else if (own.length) this.#count(own, { away: true });
-  }
+/** Quiet hours have ended. */
+async function tellBrief({ seq, held, live: stillLive, expired, reversed }) {
+  const [won] = await tabs.claim([`${live.store.epoch}:brief:${seq}`]);
+  const rest = `${expired ? `, ${expired} expired` : ""}${reversed ? `, ${reversed} reversed` : ""}`;
+  if (won) tell("brief", `Quiet hours are over: ${held} held back`, `${stillLive} still live${rest}.`);
+}
 
-  /** Quiet hours have ended. */
-  async brief({ seq, held, live, expired, reversed }) {
-    const won = await this.#tabs.claim([`${this.#store.epoch}:brief:${seq}`]);
-    if (!won.length) return;
-    const rest = [expired && `${expired} expired`, reversed && `${reversed} reversed`].filter(Boolean).join(", ");
-    const title = `Quiet hours are over: ${held} held back`;
-    this.#notice("brief", title, `${live} still live${rest ? `, ${rest}` : ""}.`);
-  }
+function offerUndo() {
+  region.querySelector("[data-undoing]")?.remove();
+  if (live.reads.undoable) tell("undo", `${live.reads.undoable} marked as read`, "");
+}
 
-  failed({ message }) {
-    this.#notice("notice", "That was not saved", message);
-  }
+/** Those of the notifications that no other tab shows. */
+async function claim(notifications) {
+  const key = ({ id }) => `${live.store.epoch}:${id}`;
+  const won = await tabs.claim(notifications.map(key), { visible: !document.hidden });
+  return notifications.filter((notification) => won.includes(key(notification)) && !isRead(notification));
+}
 
-  undoable() {
-    const shown = this.#region.querySelector("[data-undoing]");
-    if (shown) this.#remove(shown);
-    const count = this.#reads.undoable;
-    if (count) this.#notice("undo", `${count} marked as read`, "");
-  }
+function isRead({ id }) {
+  return live.store.item(Number(id))?.read;
+}
 
-  /** Those of the notifications that no other tab shows. */
-  async #claim(notifications) {
-    const keys = notifications.map(({ id }) => `${this.#store.epoch}:${id}`);
-    const won = await this.#tabs.claim(keys, { visible: !document.hidden });
-    return notifications.filter(({ id }, index) => won.includes(keys[index]) && !this.#store.item(id)?.read);
-  }
+function show(notification) {
+  while (cards().length + counting().length >= AT_MOST) fold(leastUrgent());
+  const card = fromTemplate("toast", notification);
+  card.setAttribute("role", isHigh(notification) ? "alert" : "status");
+  region.append(card);
+}
 
-  async #playSound({ priority }) {
-    const { play } = await import("./sound.js");
-    play(priority);
-  }
+function cards() {
+  return [...region.querySelectorAll("[data-notification]")];
+}
 
-  #show(notification) {
-    while (this.#cards.length + this.#counting.length >= AT_MOST) this.#fold(this.#leastUrgent);
-    const card = fromTemplate("toast");
-    fill(card, notification);
-    card.setAttribute("role", notification.priority === "high" ? "alert" : "status");
-    this.#region.append(card);
-  }
+/** The one toast that counts, if there is one. */
+function counting() {
+  return [...region.querySelectorAll("[data-counting]")];
+}
 
-  get #cards() {
-    return [...this.#region.querySelectorAll("[data-toast][data-id]")];
-  }
+/** None that is being read, if it can be. */
+function leastUrgent() {
+  const free = cards().filter((card) => !card.matches(":hover, :focus-within"));
+  return free.find(({ dataset }) => !isHigh(dataset)) ?? free[0] ?? cards()[0];
+}
 
-  /** The one toast that counts, if there is one. */
-  get #counting() {
-    return this.#region.querySelectorAll("[data-counting]");
-  }
+function fold(card, wasAway) {
+  const notification = live.store.item(Number(card.dataset.id));
+  card.remove();
+  if (notification) count([notification], wasAway);
+}
 
-  /** None that is being read, if it can be. */
-  get #leastUrgent() {
-    const free = this.#cards.filter((card) => !card.matches(":hover, :focus-within"));
-    return free.find(({ dataset }) => dataset.priority !== "high") ?? free[0] ?? this.#cards[0];
-  }
+/** What stayed while nobody looked becomes one line. */
+function collapse() {
+  if (cards().length + counted.length > 1) for (const card of cards()) fold(card, true);
+}
 
-  #fold(card, options) {
-    const notification = this.#store.item(Number(card.dataset.id));
-    card.remove();
-    if (notification) this.#count([notification], options);
-  }
+function clear() {
+  for (const toast of [...cards(), ...counting()]) close(toast);
+}
 
-  /** What stayed while nobody looked becomes one line. */
-  #collapse() {
-    const cards = this.#cards;
-    if (cards.length + this.#counted.length > 1) for (const card of cards) this.#fold(card, { away: true });
-  }
+function count(notifications, wasAway = false) {
+  counted.push(...notifications);
+  away ||= wasAway;
+  const [shown] = counting();
+  const toast = shown ?? fromTemplate("counting");
+  toast.dataset.priority = counted.some(isHigh) ? "high" : "";
+  say(toast, howMany(), which());
+  toast.querySelector(".toast-life").replaceWith(toast.querySelector(".toast-life").cloneNode()); // begins anew
+  if (!shown) region.prepend(toast);
+}
 
-  #clear() {
-    for (const toast of [...this.#cards, ...this.#counting]) this.#close(toast);
-  }
+function tell(template, title, text) {
+  const toast = fromTemplate(template);
+  say(toast, title, text);
+  region.append(toast);
+}
 
-  #count(notifications, { away = false } = {}) {
-    this.#counted.push(...notifications);
-    this.#away ||= away;
-    const [shown] = this.#counting;
-    const toast = shown ?? fromTemplate("counting");
-    toast.dataset.priority = this.#counted.some(isHigh) ? "high" : "";
-    say(toast, howMany(this.#counted.length, this.#away), which(this.#counted));
-    toast.querySelector(".toast-life").replaceWith(toast.querySelector(".toast-life").cloneNode()); // begins anew
-    if (!shown) this.#region.prepend(toast);
-  }
+/** Read here or elsewhere: no reason to stay. */
+function withdraw() {
+  for (const card of cards()) if (isRead(card.dataset)) close(card);
+  const left = counted.filter((notification) => !isRead(notification));
+  if (left.length === counted.length) return;
+  counted = left;
+  if (left.length) count([]);
+  else close(counting()[0]);
+}
 
-  #notice(template, title, text) {
-    const toast = fromTemplate(template);
-    say(toast, title, text);
-    this.#region.append(toast);
+function close(within) {
+  const toast = within.closest("[data-toast]");
+  if (!toast) return;
+  const next = toast.nextElementSibling ?? toast.previousElementSibling;
+  if (toast.contains(document.activeElement)) {
+    (next?.querySelector("a, button") ?? document.querySelector("main")).focus({ preventScroll: true });
   }
-
-  /** Read or passed elsewhere: no reason to stay. */
-  #withdraw() {
-    const gone = ({ id }) => this.#store.item(id)?.read;
-    for (const card of this.#cards) if (gone({ id: Number(card.dataset.id) })) this.#close(card);
-    const left = this.#counted.filter((notification) => !gone(notification));
-    if (left.length === this.#counted.length) return;
-    this.#counted = left;
-    if (left.length) this.#count([]);
-    else this.#close(this.#counting[0]);
-  }
-
-  #clicked({ target }) {
-    const toast = target.closest("[data-toast]");
-    if (!toast) return;
-    if (target.closest("[data-undo]")) this.#reads.undo();
-    if (target.closest("[data-mark-read], [data-open]")) this.#reads.one(Number(toast.dataset.id));
-    if (target.closest("[data-mark-read], [data-toast-close]")) this.#close(toast);
-  }
-
-  #close(within) {
-    const toast = within?.closest("[data-toast]");
-    if (!toast) return;
-    if ("counting" in toast.dataset) this.#forgetCounted();
-    if ("undoing" in toast.dataset) this.#reads.keep();
-    this.#remove(toast);
-  }
-
-  #remove(toast) {
-    const focused = toast.contains(document.activeElement);
-    const next = toast.nextElementSibling ?? toast.previousElementSibling;
-    toast.remove();
-    if (focused) (next?.querySelector("a, button") ?? document.querySelector("main")).focus({ preventScroll: true });
-  }
-
-  #forgetCounted() {
-    this.#counted = [];
-    this.#away = false;
-  }
+  toast.remove();
+  if ("undoing" in toast.dataset) live.reads.keep();
+  if (counting().length) return;
+  counted = [];
+  away = false;
 }
 
 function isHigh({ priority }) {
@@ -181,23 +156,19 @@ function isHigh({ priority }) {
 }
 
 function say(toast, title, text) {
-  toast.querySelector('[data-field="title"]').textContent = title;
-  toast.querySelector('[data-field="snippet"]').textContent = text;
+  toast.querySelector("[data-field=title]").textContent = title;
+  toast.querySelector("[data-field=snippet]").textContent = text;
 }
 
-function howMany(count, away) {
-  return `${count}${away ? "" : " more"} new insight${count === 1 ? "" : "s"}${away ? " while you were away" : ""}`;
+function howMany() {
+  const insights = counted.length === 1 ? "insight" : "insights";
+  return away ? `${counted.length} new ${insights} while you were away` : `${counted.length} more new ${insights}`;
 }
 
-/** The symbols, those of high priority by themselves. */
-function which(notifications) {
-  const high = names(notifications.filter(isHigh));
-  const others = names(notifications.filter((notification) => !isHigh(notification)));
-  if (!high) return `${others}.`;
-  return `High priority: ${high}.${others ? ` Also ${others}.` : ""}`;
-}
-
-function names(notifications) {
-  const symbols = [...new Set(notifications.map(({ symbol }) => symbol))];
-  return symbols.slice(0, NAMED).join(", ") + (symbols.length > NAMED ? " and others" : "");
+/** The symbols, those of high priority first. */
+function which() {
+  const high = counted.filter(isHigh);
+  const symbols = [...new Set([...high, ...counted].map(({ symbol }) => symbol))];
+  const others = symbols.length > NAMED ? " and others" : "";
+  return `${high.length ? `${high.length} of high priority. ` : ""}${symbols.slice(0, NAMED).join(", ")}${others}.`;
 }

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, mock, test } from "node:test";
 
-import { Following } from "../following.js";
-import { InsightSocket } from "../socket.js";
+import { Following } from "../shared.js";
+import { backoffMs, heartbeatMs, InsightSocket } from "../socket.js";
 import { Store } from "../store.js";
 import { brief, EPOCH, established, fresh, missed, row } from "./frames.js";
 import { SharedStorage } from "./storage.js";
@@ -57,7 +57,7 @@ const settle = () => new Promise((resolve) => setImmediate(resolve));
 
 function connect({ position = 0, answer = async () => ({ unread_count: 0 }), list } = {}) {
   const store = new Store({ position, epoch: EPOCH });
-  const api = { unreadCount: mock.fn(answer), list: mock.fn(list) };
+  const api = mock.fn((path) => (path === "unread-count/" ? answer() : list()));
   const storage = new SharedStorage();
   const socket = new InsightSocket({
     store,
@@ -137,6 +137,30 @@ describe("connecting", () => {
   });
 });
 
+describe("the waits between", () => {
+  test("the wait before each attempt lies between half a second and a ceiling that doubles to ten", () => {
+    const ceilings = [1, 2, 3, 4, 5, 6, 50].map((attempt) => backoffMs(attempt, () => 1));
+    assert.deepEqual(ceilings, [1000, 2000, 4000, 8000, 10_000, 10_000, 10_000]);
+    for (const attempt of [1, 5, 50])
+      assert.equal(
+        backoffMs(attempt, () => 0),
+        500,
+      );
+  });
+
+  test("the jitter is full: waits spread over the whole range", () => {
+    const waits = Array.from({ length: 200 }, () => backoffMs(5));
+    assert.ok(Math.min(...waits) < 2000 && Math.max(...waits) > 8500);
+  });
+
+  test("the heartbeat comes every 25 seconds, a fifth earlier or later", () => {
+    assert.deepEqual(
+      [0, 0.5, 1].map((random) => heartbeatMs(() => random)),
+      [20_000, 25_000, 30_000],
+    );
+  });
+});
+
 describe("signed out", () => {
   const refusal = async () => {
     throw Object.assign(new Error("Sign in first."), { status: 401 });
@@ -169,7 +193,7 @@ describe("signed out", () => {
     await settle();
     mock.timers.tick(60_000);
     assert.equal(socket.state, "signed-out");
-    assert.equal(api.unreadCount.mock.callCount(), 1);
+    assert.equal(api.mock.callCount(), 1);
     assert.equal(opened.length, 1);
   });
 
@@ -187,7 +211,7 @@ describe("signed out", () => {
     wire.greet(established(0));
     wire.end(1006);
     await settle();
-    assert.equal(api.unreadCount.mock.callCount(), 0);
+    assert.equal(api.mock.callCount(), 0);
   });
 });
 
@@ -238,7 +262,7 @@ describe("level with the server", () => {
     });
     wire.greet(established(4, { epoch: "e2", recovered: false }));
     await settle();
-    assert.deepEqual(api.list.mock.calls[0].arguments, [{ limit: 100 }]);
+    assert.deepEqual(api.mock.calls[0].arguments, ["list/?limit=100"]);
     assert.deepEqual([store.position, store.epoch], [4, "e2"]);
   });
 });

@@ -19,17 +19,23 @@ describe("events", () => {
     assert.equal(store.item(1).title, row(1, 1).title);
   });
 
-  test("out of order, they apply in order as soon as the hole is filled", () => {
+  test("out of order, a row shows at once, and the position follows as soon as the hole is filled", () => {
     const store = at(0);
-    receive(store, fresh(2, 2, 2), read(3, 1, { ids: [2] }));
-    assert.equal(store.position, 0);
+    receive(store, fresh(2, 2, 2), updated(2, 3, 1, { read: true }));
+    assert.deepEqual([store.position, readIds(store), store.unreadCount], [0, [2], 1]);
     assert.equal(store.snapshot().behind, true);
     assert.deepEqual(store.snapshot().waiting, [2, 3]);
-    receive(store, fresh(1, 1, 1));
-    assert.equal(store.position, 3);
-    assert.equal(store.snapshot().behind, false);
-    assert.deepEqual(readIds(store), [2]);
-    assert.equal(store.unreadCount, 1);
+    receive(store, fresh(1, 1, 2));
+    assert.deepEqual([store.position, readIds(store), store.unreadCount], [3, [2], 1]);
+    assert.deepEqual([store.snapshot().behind, store.snapshot().waiting], [false, []]);
+  });
+
+  test("what marks rows beyond a hole is left to the sync", () => {
+    const store = at(0);
+    receive(store, fresh(2, 2, 2), read(3, 0, { up_to_seq: 2 }), fresh(1, 1, 1));
+    assert.deepEqual([store.position, store.snapshot().behind, readIds(store)], [2, true, []]);
+    receive(store, missed([row(1, 3, { read: true }), row(2, 3, { read: true })], 3));
+    assert.deepEqual([store.position, store.snapshot().behind, readIds(store)], [3, false, [2, 1]]);
   });
 
   test("a hole is told once something lies beyond it, and that it closed", () => {
@@ -52,13 +58,13 @@ describe("events", () => {
     assert.equal(toasts.length, 1);
   });
 
-  test("doubled beyond a hole, they wait once", () => {
+  test("doubled beyond a hole, they raise one toast", () => {
     const store = at(0);
     const toasts = recorded(store, "arrived");
     receive(store, fresh(2, 2, 2), fresh(2, 2, 2), fresh(1, 1, 1));
     assert.deepEqual(
       toasts.map(([, { notifications }]) => notifications[0].id),
-      [1, 2],
+      [2, 1],
     );
   });
 
@@ -180,7 +186,7 @@ describe("catching up", () => {
     assert.equal(store.position, 3);
   });
 
-  test("events that waited are dropped when the rows cover them, and applied when they go beyond", () => {
+  test("the position goes on to what had come beyond the rows", () => {
     const store = at(0);
     receive(store, fresh(2, 2, 2), fresh(4, 4, 3), missed([row(1, 1), row(2, 2), row(3, 3)], 3));
     assert.equal(store.position, 4);
@@ -262,15 +268,12 @@ describe("starting anew", () => {
     );
   });
 
-  test("what comes while the list is read waits for it", () => {
+  test("what comes while the list is read, and is not in it, is asked for afterwards", () => {
     const store = at(500);
     receive(store, established(9, { epoch: "e2", recovered: false }), fresh(9, 10, 3), fresh(7, 8, 1));
+    const gaps = recorded(store, "gap", "caught-up");
     store.replace(list);
-    assert.deepEqual([store.position, store.unreadCount], [10, 3]);
-    assert.deepEqual(
-      store.items.map(({ id }) => id),
-      [9, 8, 7],
-    );
+    assert.deepEqual([store.position, gaps], [9, [["gap", { urgent: false }]]]);
   });
 
   test("a list of another epoch beside the stream asks for the list", () => {

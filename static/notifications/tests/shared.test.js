@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Following } from "../following.js";
+import { Following } from "../shared.js";
 import { RefusingStorage, SharedStorage } from "./storage.js";
 
 test("a first visit starts where the server is", () => {
@@ -40,7 +40,6 @@ test("what cannot be read or written is as if it were not there", (t) => {
   const storage = new SharedStorage();
   storage.setItem("zenithedge:following:7", "{broken");
   assert.equal(new Following("7", storage).since(12, "e1"), 12);
-  const refused = new Following("7", new RefusingStorage());
-  refused.keep(9, "e1");
-  assert.equal(refused.since(12, "e1"), 12);
+  new Following("7", new RefusingStorage()).keep(9, "e1");
+  assert.equal(new Following("7", new RefusingStorage()).since(12, "e1"), 12);
 });
