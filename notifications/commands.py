@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -21,6 +20,10 @@ MAX_EPOCH_LENGTH = 64
 # More than 20 messages a second for 5 s is no person and no browser of ours (those send about one a second).
 FLOOD_MESSAGES = 100
 FLOOD_WINDOW_S = 5.0
+
+# A `sync` may cost hundreds of rows. A browser sends one in 25 s, and one for a gap or when its tab is shown.
+SYNCS_AT_ONCE = 10
+SYNC_EVERY_S = 1.0
 
 
 class CommandError(Exception):
@@ -110,12 +113,25 @@ def requested_position(query_string: bytes) -> tuple[int, str] | None:
 class Flood:
     """Counts a client's messages in a sliding window."""
 
-    times: deque[float] = field(default_factory=lambda: deque(maxlen=FLOOD_MESSAGES + 1))
+    times: list[float] = field(default_factory=list)
 
     def rises(self, now: float) -> bool:
         """Count a message at `now` (seconds of any steady clock); True when they have become too many."""
+        self.times = [time for time in self.times if now - time < FLOOD_WINDOW_S]
         self.times.append(now)
-        return len(self.times) > FLOOD_MESSAGES and now - self.times[0] < FLOOD_WINDOW_S
+        return len(self.times) > FLOOD_MESSAGES
+
+
+@dataclass(slots=True)
+class SyncPace:
+    """How long a client's next `sync` has to wait: SYNCS_AT_ONCE may come together, then one every SYNC_EVERY_S."""
+
+    paid_until: float = 0.0
+
+    def wait_s(self, now: float) -> float:
+        """Count a `sync` at `now` (seconds of any steady clock)."""
+        self.paid_until = max(self.paid_until, now) + SYNC_EVERY_S
+        return max(0.0, self.paid_until - now - SYNCS_AT_ONCE * SYNC_EVERY_S)
 
 
 # --- From text to a command -----------------------------------------------------------------------------------------

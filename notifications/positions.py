@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Set
+from dataclasses import dataclass
 
 from notifications.stream import CatchUp
 
@@ -19,7 +20,7 @@ class SentPosition:
     through: int
     epoch: str
     acknowledged: int
-    ahead: set[int] = field(default_factory=set)
+    ahead: Set[int] = frozenset()  # shared while it is empty, which for an idle socket is always
 
     @property
     def highest(self) -> int:
@@ -31,8 +32,11 @@ class SentPosition:
 
     def sent(self, seq: int) -> None:
         """Note a frame as sent; frames may go out in any order."""
-        self.ahead.add(seq)
-        self._close_gap()
+        if seq == self.through + 1 and not self.ahead:
+            self.through = seq
+        else:
+            self.ahead = self.ahead | {seq}
+            self._close_gap()
 
     def acknowledgeable(self, seq: int) -> int:
         """The position up to which an acknowledgement of `seq` counts: what was sent without a gap, and no further."""
@@ -53,9 +57,9 @@ class SentPosition:
         """The stream is another one (restored from a backup): the old positions mean nothing."""
         self.through = self.acknowledged = answer.last_seq
         self.epoch = answer.epoch
-        self.ahead.clear()
+        self.ahead = frozenset()
 
     def _close_gap(self) -> None:
         while self.through + 1 in self.ahead:
             self.through += 1
-        self.ahead = {seq for seq in self.ahead if seq > self.through}
+        self.ahead = frozenset(seq for seq in self.ahead if seq > self.through)

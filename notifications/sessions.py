@@ -10,16 +10,34 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.http import parse_cookie
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """What a socket was opened with."""
+    """What a socket was opened with. `session_key` is None when somebody else vouches for the user."""
 
     user_id: int
-    session_key: str
+    session_key: str | None
+
+
+def presented_key(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    """The key of the session whose cookie came with a request; None for one that can't be a key."""
+    for name, value in headers:
+        if name == b"cookie":
+            key = parse_cookie(value.decode("latin-1")).get(settings.SESSION_COOKIE_NAME)
+            # It is looked up together with others': PostgreSQL refuses the whole question for a NUL in it.
+            return key if key and key.isascii() and key.isprintable() else None
+    return None
+
+
+def validity(sign_ins: Iterable[SignIn]) -> dict[SignIn, bool]:
+    """Whether each still holds."""
+    asked = set(sign_ins)
+    valid = still_valid(asked)
+    return {each: each in valid for each in asked}
 
 
 def still_valid(sign_ins: Iterable[SignIn]) -> set[SignIn]:
@@ -29,8 +47,14 @@ def still_valid(sign_ins: Iterable[SignIn]) -> set[SignIn]:
     """
     asked = set(sign_ins)
     users = get_user_model()._default_manager.filter(is_active=True).in_bulk({each.user_id for each in asked})
-    sessions = _stored_sessions({each.session_key for each in asked})
-    return {each for each in asked if _is_of(sessions.get(each.session_key, {}), users.get(each.user_id))}
+    sessions = _stored_sessions({each.session_key for each in asked if each.session_key is not None})
+    return {each for each in asked if _holds(each, sessions, users.get(each.user_id))}
+
+
+def _holds(sign_in: SignIn, sessions: Mapping[str, Mapping[str, Any]], user: AbstractBaseUser | None) -> bool:
+    if sign_in.session_key is None:
+        return user is not None
+    return _is_of(sessions.get(sign_in.session_key, {}), user)
 
 
 def _is_of(session: Mapping[str, Any], user: AbstractBaseUser | None) -> bool:

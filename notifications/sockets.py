@@ -1,7 +1,8 @@
-"""The sockets that this process holds, and the tick that looks after them.
+"""The sockets that this process holds, what reaches them, and the tick that looks after them.
 
-The tick makes true what hints only make fast: it finds what was written without a hint arriving here, ends sockets
-whose sign-in no longer holds, and keeps sockets in their groups. One registry an event loop; a server has one loop.
+A hint for a user arrives once a process (`hub`) and goes to each of the user's sockets. The tick makes true what hints
+only make fast: it finds what was written without a hint arriving here, and ends sockets whose sign-in no longer holds.
+One registry an event loop; a server has one loop.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ import asyncio
 import atexit
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from notifications import realtime, sessions, stream
+from notifications.hub import Hub
 from notifications.positions import SentPosition
 from notifications.sessions import SignIn
 from notifications.stream import CatchUp
@@ -23,10 +25,13 @@ from notifications.threads import in_database
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 # Of one user in this process: tabs and devices of a person, and an end to a page that connects in a loop.
 MAX_SOCKETS_A_USER = 20
 
-# On the in-memory layer other processes' hints do not arrive here; what they wrote is to be seen within 2 s.
+# On the in-memory layer other processes' hints do not arrive here; what they wrote is to be seen within 2 s. The same
+# while the shared layer is away.
 POLL_LOCAL_S = 1.0
 # On a shared layer hints arrive; this heals a lost one for a client that never syncs, for one query a process.
 POLL_SHARED_S = 10.0
@@ -35,11 +40,10 @@ HINT_GRACE_S = 0.3
 
 # Sign-ins are checked within 30 s without a hint: this and a slow database leave room for two misses.
 CHECK_S = 10.0
-# The layers forget a member after a day (group_expiry).
-REJOIN_S = 3600.0
-
-# A client that does not read may hold up the tick for this long; its server's keep-alive then ends it.
-SLOW_SOCKET_S = 5.0
+# In slices, spread over that time: threads that work take the interpreter from the sockets for milliseconds at a time.
+CHECKED_AT_ONCE = 250
+# Of that time; the rest is for the next round to begin in time.
+CHECK_ROUND = 0.8
 
 
 class Socket(Protocol):
@@ -47,13 +51,14 @@ class Socket(Protocol):
 
     user_id: int
     sign_in: SignIn
-    joined_at: float
     position: SentPosition
     open: bool
 
-    async def send_missed(self, answer: CatchUp, *, since: int) -> None: ...
-    async def sign_out(self) -> None: ...
-    async def join_group(self) -> None: ...
+    @property
+    def idle(self) -> bool: ...
+    def forward(self, seq: int | None, text: str) -> None: ...
+    def send_missed(self, answer: CatchUp, *, since: int) -> None: ...
+    def sign_out(self) -> None: ...
 
 
 class TooManySocketsError(Exception):
@@ -63,20 +68,30 @@ class TooManySocketsError(Exception):
 _registries: dict[asyncio.AbstractEventLoop, Registry] = {}
 
 
-def enter(socket: Socket) -> None:
-    """Look after a socket from now on. Raises TooManySocketsError."""
+async def enter(socket: Socket) -> None:
+    """Look after a socket from now on; returns when its user's hints arrive here. Raises TooManySocketsError."""
     loop = asyncio.get_running_loop()
-    registry = _registries.get(loop) or Registry()
+    registry = _registries.get(loop)
+    if registry is None:
+        realtime.register_loop(loop)
+        registry = _registries[loop] = Registry()
     registry.add(socket)
-    _registries[loop] = registry
+    await registry.hub.listen_to(socket.user_id)
 
 
 def leave(socket: Socket) -> None:
-    """Forget a socket, known or not; the tick ends with the last one."""
+    """Forget a socket, known or not; hub and tick end with the last one."""
     loop = asyncio.get_running_loop()
     registry = _registries.get(loop)
     if registry and registry.discard(socket):
         del _registries[loop]
+
+
+def look_after(socket: Socket) -> None:
+    """Find soon what this socket missed: hints for it were dropped."""
+    registry = current()
+    if registry is not None:
+        registry.poll_soon()
 
 
 def current() -> Registry | None:
@@ -92,34 +107,46 @@ def end_left_over_tasks() -> None:
     """
     for loop in list(_registries):
         if not loop.is_running() and not loop.is_closed():
-            tasks = asyncio.all_tasks(loop)
-            for task in tasks:
-                task.cancel()
-            loop.run_until_complete(asyncio.wait(tasks, timeout=1.0))
+            _end_tasks(loop)  # among them the sockets, whose last one starts the hub's leave-taking
+            _end_tasks(loop)
+
+
+def _end_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        loop.run_until_complete(asyncio.wait(tasks, timeout=1.0))
 
 
 class Registry:
     """The sockets of one event loop, by user."""
 
     def __init__(self) -> None:
-        self._by_user: defaultdict[int, set[Socket]] = defaultdict(set)
-        self._asked: set[int] = set()
-        self._wake = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._by_user: defaultdict[int, list[Socket]] = defaultdict(list)
+        self._to_check: set[int] = set()
+        self._check_now, self._poll_now = asyncio.Event(), asyncio.Event()
+        self.hub = Hub(self.take, self.poll_soon)
+        self._tasks = [
+            asyncio.create_task(duty) for duty in (self._poll_forever(), self._check_forever(), self._recheck_forever())
+        ]
 
     def add(self, socket: Socket) -> None:
-        if len(self._by_user[socket.user_id]) >= MAX_SOCKETS_A_USER:
+        held = self._by_user[socket.user_id]
+        if len(held) >= MAX_SOCKETS_A_USER:
             raise TooManySocketsError
-        self._by_user[socket.user_id].add(socket)
-        if not self._tasks:
-            self._tasks = [asyncio.create_task(self._poll_forever()), asyncio.create_task(self._check_forever())]
+        held.append(socket)
 
     def discard(self, socket: Socket) -> bool:
         """True when it was the last."""
-        self._by_user[socket.user_id].discard(socket)
-        if not self._by_user[socket.user_id]:
-            del self._by_user[socket.user_id]
+        held = self._by_user.get(socket.user_id, [])
+        if socket in held:
+            held.remove(socket)
+            if not held:
+                del self._by_user[socket.user_id]
+                self.hub.ignore(socket.user_id)
         if not self._by_user:
+            self.hub.end()
             for task in self._tasks:
                 task.cancel()
         return not self._by_user
@@ -129,10 +156,25 @@ class Registry:
         chosen = self._by_user.keys() if user_ids is None else self._by_user.keys() & set(user_ids)
         return [socket for user_id in chosen for socket in self._by_user[user_id] if socket.open]
 
+    def take(self, message: dict[str, Any]) -> None:
+        """A message from the channel layer. What is unreadable is another release's, or its mistake: no socket ends."""
+        user_id, seq, text = message.get("user_id"), message.get("seq", 0), message.get("frame")
+        if message.get("type") != realtime.EVENT_TYPE or type(user_id) is not int or user_id not in self._by_user:
+            return
+        if message.get("recheck") is True:
+            self.recheck_soon(user_id)
+        if isinstance(text, str) and (seq is None or (type(seq) is int and seq > 0)):
+            for socket in tuple(self._by_user[user_id]):
+                socket.forward(seq, text)
+
     def recheck_soon(self, user_id: int) -> None:
         """Have this user's sign-ins checked at once, instead of when their turn comes."""
-        self._asked.add(user_id)
-        self._wake.set()
+        self._to_check.add(user_id)
+        self._check_now.set()
+
+    def poll_soon(self) -> None:
+        """Have the next poll at once."""
+        self._poll_now.set()
 
     # --- The duties of the tick -------------------------------------------------------------------------------------
 
@@ -148,23 +190,25 @@ class Registry:
                 groups[socket.user_id, position.through, position.epoch].append(socket)
         await _each(self._heal(*place, sockets) for place, sockets in groups.items())
 
-    async def check(self, user_ids: Iterable[int] | None = None) -> None:
-        """Close the sockets, of these users or of all, whose sign-in no longer holds."""
-        sockets = self.sockets(user_ids)
-        if sockets:
-            valid = await in_database(sessions.still_valid, {socket.sign_in for socket in sockets})
-            await _each(_unless_slow(socket.sign_out()) for socket in sockets if socket.sign_in not in valid)
-
-    async def rejoin(self) -> None:
-        """Put sockets into their groups again before the layer forgets them."""
-        due = asyncio.get_running_loop().time() - REJOIN_S
-        await _each(socket.join_group() for socket in self.sockets() if socket.joined_at <= due)
+    async def check(self, user_ids: Iterable[int] | None = None, *, within_s: float = 0.0) -> None:
+        """Close the sockets, of these users or of all, whose sign-in no longer holds; evenly over `within_s`."""
+        slices = list(_slices(self.sockets(user_ids), CHECKED_AT_ONCE))
+        for some in slices:
+            await _each([self._check_some(some)])
+            if within_s:
+                await asyncio.sleep(within_s / len(slices))
 
     # --- How they are done ------------------------------------------------------------------------------------------
 
+    async def _check_some(self, sockets: Sequence[Socket]) -> None:
+        valid = await in_database(sessions.still_valid, {socket.sign_in for socket in sockets})
+        for socket in sockets:
+            if socket.open and socket.sign_in not in valid:
+                socket.sign_out()
+
     async def _behind(self) -> list[tuple[Socket, SentPosition]]:
         """Sockets that are not where their streams are, with the positions that they had before the question."""
-        places = [(socket, replace(socket.position)) for socket in self.sockets()]
+        places = [(socket, replace(socket.position)) for socket in self.sockets() if socket.idle]
         if not places:
             return []
         last = await in_database(stream.last_seqs, {socket.user_id for socket, _ in places})
@@ -172,35 +216,43 @@ class Registry:
 
     async def _heal(self, user_id: int, through: int, epoch: str, sockets: list[Socket]) -> None:
         missed = await in_database(stream.catch_up, user_id, since=through, epoch=epoch)
-        await _each(_unless_slow(socket.send_missed(missed, since=through)) for socket in sockets)
+        for socket in sockets:
+            if socket.idle:  # else in the next poll
+                socket.send_missed(missed, since=through)
 
     async def _poll_forever(self) -> None:
         while True:
-            await asyncio.sleep(POLL_LOCAL_S if realtime.layer_is_local() else POLL_SHARED_S)
+            seldom = self.hub.hears and not realtime.layer_is_local()
+            await _set_or_after(self._poll_now, POLL_SHARED_S if seldom else POLL_LOCAL_S)
+            self._poll_now.clear()
             await _each([self.poll()])
 
     async def _check_forever(self) -> None:
-        loop = asyncio.get_running_loop()
-        next_round = loop.time() + CHECK_S
         while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout_at(next_round):
-                    await self._wake.wait()
-            asked = self._take_asked()
-            if loop.time() >= next_round:
-                next_round = loop.time() + CHECK_S
-                await _each([self.check(), self.rejoin()])
-            else:
-                await _each([self.check(asked)])
+            await asyncio.sleep(CHECK_S * (1 - CHECK_ROUND))
+            await _each([self.check(within_s=CHECK_S * CHECK_ROUND)])
 
-    def _take_asked(self) -> set[int]:
-        asked, self._asked = self._asked, set()
-        self._wake.clear()
-        return asked
+    async def _recheck_forever(self) -> None:
+        while True:
+            await self._check_now.wait()
+            self._check_now.clear()
+            asked, self._to_check = self._to_check, set()
+            await _each([self.check(asked)])
 
 
 async def _wait_for_hints() -> None:
     await asyncio.sleep(HINT_GRACE_S)
+
+
+async def _set_or_after(event: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+
+
+def _slices(everything: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for start in range(0, len(everything), size):
+        yield everything[start : start + size]
 
 
 async def _each(duties: Iterable[Awaitable[None]]) -> None:
@@ -210,11 +262,3 @@ async def _each(duties: Iterable[Awaitable[None]]) -> None:
             logger.error("The sockets' tick failed in part; it goes on", exc_info=fault)
         elif fault is not None:
             raise fault
-
-
-async def _unless_slow(duty: Awaitable[None]) -> None:
-    try:
-        async with asyncio.timeout(SLOW_SOCKET_S):
-            await duty
-    except TimeoutError:
-        logger.warning("A socket took nothing for %.0f s; the tick goes on without it", SLOW_SOCKET_S)

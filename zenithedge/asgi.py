@@ -7,7 +7,6 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "zenithedge.settings")
 django_application = get_asgi_application()  # before anything that imports a model
 
-from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.conf import settings  # noqa: E402
 
@@ -22,7 +21,7 @@ bound_daphnes_bodies()
 application = ProtocolTypeRouter(
     {
         "http": django_application,
-        "websocket": SiteOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
+        "websocket": SiteOriginValidator(URLRouter(websocket_urlpatterns)),
     }
 )
 

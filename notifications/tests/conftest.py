@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import OperationalError
 
-from notifications import realtime, sockets
+from notifications import hub, realtime, sockets
 from notifications.models import InsightNotification
 from notifications.tests import tabs
 from notifications.tests.tabs import Tab
@@ -26,6 +26,7 @@ def still_tick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sockets, "POLL_SHARED_S", 3600.0)
     monkeypatch.setattr(sockets, "CHECK_S", 3600.0)
     monkeypatch.setattr(sockets, "HINT_GRACE_S", 0.0)
+    monkeypatch.setattr(hub, "BEAT_S", 3600.0)
 
 
 @pytest.fixture

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec, TypeVar
 
@@ -27,6 +28,22 @@ async def in_thread(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwar
     """Do what touches the database as a request would: in another thread than the sockets' loop."""
     result: T = await database_sync_to_async(function)(*args, **kwargs)
     return result
+
+
+async def until(claim: Callable[[], bool | Awaitable[bool]]) -> None:
+    """Wait for what tells nobody when it is so."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not await _is_so(claim):
+            await _moment()
+
+
+async def _is_so(claim: Callable[[], bool | Awaitable[bool]]) -> bool:
+    is_so = claim()
+    return is_so if isinstance(is_so, bool) else await is_so
+
+
+async def _moment() -> None:
+    await asyncio.sleep(0.01)
 
 
 def sign_in(user: User) -> Client:

@@ -150,6 +150,11 @@ async def test_a_database_fault_keeps_sockets_and_tick_alive(
     alice: User, open_tab: OpenTab, monkeypatch: pytest.MonkeyPatch, lost_rechecks: None
 ) -> None:
     """Here the clock drives the tick: it fails until the database is back, and then does its work."""
+    monkeypatch.setattr(sockets, "CHECK_S", 0.01)
+    monkeypatch.setattr(sockets, "POLL_LOCAL_S", 0.01)
+    monkeypatch.setattr(sockets, "POLL_SHARED_S", 0.01)
+    client = await tabs.in_thread(tabs.sign_in, alice)
+    tab = await open_tab(alice, cookie=tabs.cookie_of(client))
     asked = []
 
     def away(sign_ins: Any) -> set[sessions.SignIn]:
@@ -157,13 +162,8 @@ async def test_a_database_fault_keeps_sockets_and_tick_alive(
         raise OperationalError("the database is away")
 
     still_valid = sessions.still_valid
-    monkeypatch.setattr(sockets, "CHECK_S", 0.01)
-    monkeypatch.setattr(sockets, "POLL_LOCAL_S", 0.01)
-    monkeypatch.setattr(sockets, "POLL_SHARED_S", 0.01)
     monkeypatch.setattr(sessions, "still_valid", away)
     monkeypatch.setattr(stream, "last_seqs", away)
-    client = await tabs.in_thread(tabs.sign_in, alice)
-    tab = await open_tab(alice, cookie=tabs.cookie_of(client))
     await tabs.in_thread(log_out, alice, client)
     while len(asked) < 4:
         await tab.settled()

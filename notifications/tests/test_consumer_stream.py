@@ -124,14 +124,14 @@ async def test_a_hint_of_a_position_from_before_the_socket_is_dropped(
 async def test_a_change_between_joining_and_the_position_is_neither_lost_nor_doubled(
     alice: User, open_tab: OpenTab, new_insight: NewInsight, monkeypatch: pytest.MonkeyPatch, make_insight: Any
 ) -> None:
-    read_position = stream.position
+    read_positions = stream.positions
 
-    def position_after_a_change(user_id: int) -> stream.Position:
-        monkeypatch.setattr(stream, "position", read_position)
+    def positions_after_a_change(user_ids: set[int]) -> dict[int, stream.Position]:
+        monkeypatch.setattr(stream, "positions", read_positions)
         make_insight(alice)
-        return read_position(user_id)
+        return read_positions(user_ids)
 
-    monkeypatch.setattr(stream, "position", position_after_a_change)
+    monkeypatch.setattr(stream, "positions", positions_after_a_change)
     tab = await open_tab(alice)
     assert (tab.welcome["last_seq"], tab.welcome["unread_count"]) == (1, 1)
     await tab.settled()
@@ -324,45 +324,6 @@ async def test_after_a_restore_from_a_backup_a_sync_starts_the_socket_anew(
     assert (answer["recovered"], answer["last_seq"], answer["epoch"]) == (False, 1, "restored")
     await new_insight(alice, symbol="USDCHF")
     assert (await tab.frame())["seq"] == 2
-
-
-async def test_a_sync_puts_a_forgotten_socket_back_into_its_group(
-    alice: User, open_tab: OpenTab, new_insight: NewInsight
-) -> None:
-    tab = await open_tab(alice)
-    await forget_members(alice)
-    missed = await new_insight(alice)
-    answer = await tab.ask("sync", since=0, epoch=tab.welcome["epoch"])
-    assert ids(answer) == [missed.pk]
-    await new_insight(alice, symbol="GBPUSD")
-    assert (await tab.frame())["seq"] == 2
-
-
-async def forget_members(user: User) -> None:
-    """As the layer does with members that are older than its group expiry."""
-    groups = realtime._layer().groups
-    for name in [name for name in groups if name.endswith(realtime.group_name(user.pk))]:
-        del groups[name]
-
-
-async def test_a_layer_fault_during_a_sync_costs_only_hints(
-    alice: User,
-    open_tab: OpenTab,
-    new_insight: NewInsight,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    tab = await open_tab(alice)
-
-    async def join(user_id: int, channel_name: str) -> None:
-        raise ConnectionError("the layer is away")
-
-    with monkeypatch.context() as broken, caplog.at_level(logging.CRITICAL, logger="notifications"):
-        broken.setattr(realtime, "join", join)
-        answer = await tab.ask("sync", since=0, epoch=tab.welcome["epoch"])
-    assert answer["recovered"] is True
-    await new_insight(alice)
-    assert (await tab.frame())["seq"] == 1
 
 
 async def test_two_tabs_of_one_browser_get_the_same(alice: User, open_tab: OpenTab, new_insight: NewInsight) -> None:
