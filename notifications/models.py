@@ -117,8 +117,11 @@ class InsightNotificationQuerySet(models.QuerySet["InsightNotification"]):
 class InsightNotification(models.Model):
     """One insight for one user. Only NotificationManager writes these."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="insight_notifications")
-    signal = models.ForeignKey(Signal, on_delete=models.CASCADE, related_name="notifications")
+    # No index of their own where another one begins with the column: each is paid for with every row of a fan-out.
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="insight_notifications", db_index=False
+    )
+    signal = models.ForeignKey(Signal, on_delete=models.CASCADE, related_name="notifications", db_index=False)
     revision = models.PositiveSmallIntegerField(default=1)
     title = models.CharField(max_length=120)
     snippet = models.TextField()
@@ -134,7 +137,7 @@ class InsightNotification(models.Model):
     expired_at = models.DateTimeField(null=True, blank=True)
     held_until = models.DateTimeField(null=True, blank=True)
     superseded_by = models.ForeignKey(
-        "self", on_delete=models.CASCADE, null=True, blank=True, related_name="supersedes"
+        "self", on_delete=models.CASCADE, null=True, blank=True, related_name="supersedes", db_index=False
     )
     read = models.BooleanField(default=False)
     read_at = models.DateTimeField(null=True, blank=True)
@@ -160,9 +163,13 @@ class InsightNotification(models.Model):
                 name="notification_to_expire",
             ),
             models.Index(fields=["created_at"], name="notification_age"),
+            models.Index(
+                fields=["superseded_by"], condition=Q(superseded_by__isnull=False), name="notification_superseded"
+            ),
         ]
         constraints = [
-            models.UniqueConstraint(fields=["user", "signal", "revision"], name="notification_once_a_revision"),
+            # The signal first: a chunk of a fan-out reads the range of its own users, whatever the planner expects.
+            models.UniqueConstraint(fields=["signal", "user", "revision"], name="notification_once_a_revision"),
             models.CheckConstraint(
                 condition=Q(read=True, read_at__isnull=False) | Q(read=False, read_at__isnull=True),
                 name="notification_read_has_time",
@@ -341,7 +348,9 @@ class DeliveryState(models.TextChoices):
 class NotificationDeliveryLog(models.Model):
     """One attempt group to bring one notification to one target over one channel; the outbox and its history."""
 
-    notification = models.ForeignKey(InsightNotification, on_delete=models.CASCADE, related_name="delivery_logs")
+    notification = models.ForeignKey(
+        InsightNotification, on_delete=models.CASCADE, related_name="delivery_logs", db_index=False
+    )
     channel = models.CharField(max_length=12, choices=Channel.choices)
     target = models.CharField(max_length=200, blank=True, help_text="Empty for the socket: all the user's tabs.")
     attempt_group = models.PositiveSmallIntegerField(default=1, help_text="Each “send again” opens the next.")
