@@ -108,7 +108,7 @@ CHANNEL_LAYER = env.str("CHANNEL_LAYER", default="pubsub" if REDIS_URL else "mem
 # that a frozen Redis is noticed. Its pool would raise at 100 connections.
 REDIS_LAYER_HOST = {"address": REDIS_URL, "socket_timeout": 15, "socket_connect_timeout": 2, "max_connections": 2000}
 # Messages that a layer keeps for one process (core) or one socket before it drops: a burst to every trader at once.
-LAYER_CAPACITY = 10_000
+LAYER_CAPACITY = env.int("CHANNEL_LAYER_CAPACITY", default=10_000)
 LAYERS: dict[str, dict[str, object]] = {
     "pubsub": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
