@@ -1,11 +1,13 @@
 """The admin answers: what did this user get, when, over what, and why. It writes only through NotificationManager."""
 
+from notifications.admin.accounts import AccountAdmin
 from notifications.admin.deliveries import NotificationDeliveryLogAdmin, PushSubscriptionAdmin
 from notifications.admin.dispatches import InsightDispatchAdmin, SuppressedInsightAdmin
 from notifications.admin.notifications import InboxAdmin, InsightNotificationAdmin
 from notifications.admin.preferences import NotificationPreferenceAdmin, PreferenceVersionAdmin
 
 __all__ = [
+    "AccountAdmin",
     "InboxAdmin",
     "InsightDispatchAdmin",
     "InsightNotificationAdmin",

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
@@ -29,6 +30,7 @@ from notifications.models import (
     SuppressedInsight,
 )
 from notifications.preferences import Channel, Reason
+from notifications.signing_out import NotOnRecordError, sign_out_everywhere
 from notifications.tests.rows import store_notification
 from signals.models import Signal
 
@@ -377,3 +379,67 @@ class TestPreferences:
 
         assert response.status_code == 200
         assert list(response.context["adminform"].form.errors) == list(wrong)
+
+
+class TestSignOut:
+    def run(self, client: Client, *users: User) -> str:
+        selected = {"action": "sign_out", "_selected_action": [user.pk for user in users]}
+        response = client.post(reverse("admin:auth_user_changelist"), selected, follow=True)
+        return " ".join(str(message) for message in response.context["messages"])
+
+    def test_ends_all_sessions_of_the_user_and_nobody_elses(
+        self, ada_client: Client, alice: User, bob: User, hints: list[tuple[int, dict[str, Any]]]
+    ) -> None:
+        phone, laptop, bobs = Client(), Client(), Client()
+        for client, user in ((phone, alice), (laptop, alice), (bobs, bob)):
+            client.force_login(user)
+
+        said = self.run(ada_client, alice)
+
+        assert said == "Signed out: alice (2 sessions)."
+        statuses = [client.get(reverse("api_unread_count")).status_code for client in (phone, laptop, bobs, ada_client)]
+        assert statuses == [401, 401, 200, 200]
+        assert LogEntry.objects.get(object_id=str(alice.pk)).change_message.startswith("Signed out on every device")
+
+    def test_hints_every_server_to_look_at_the_users_sockets(
+        self,
+        ada_client: Client,
+        alice: User,
+        hints: list[tuple[int, dict[str, Any]]],
+        django_capture_on_commit_callbacks: Any,
+    ) -> None:
+        with django_capture_on_commit_callbacks(execute=True):
+            self.run(ada_client, alice)
+        assert (alice.pk, {"type": "recheck"}) in hints
+
+    def test_says_so_where_sessions_cannot_be_found(
+        self, ada_client: Client, alice: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def cannot(user_id: int) -> int:
+            raise NotOnRecordError("Change the password.")
+
+        monkeypatch.setattr("notifications.admin.accounts.sign_out_everywhere", cannot)
+        assert self.run(ada_client, alice) == "Change the password."
+
+    def test_is_for_who_may_change_accounts(self, alice: User, bob: User) -> None:
+        bob.is_staff = True
+        bob.save()
+        bob.user_permissions.add(Permission.objects.get(codename="view_user"))
+        bobs, alices = Client(), Client()
+        bobs.force_login(bob)
+        alices.force_login(alice)
+        self.run(bobs, alice)
+        assert alices.get(reverse("api_unread_count")).status_code == 200
+
+
+@pytest.mark.parametrize("engine", ["cached_db", "signed_cookies", "cache"])
+def test_signing_out_knows_what_each_engine_keeps(engine: str, alice: User, settings: Any) -> None:
+    settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
+    client = Client()
+    client.force_login(alice)
+    if engine == "cached_db":
+        assert sign_out_everywhere(alice.pk) == 1
+        assert client.get(reverse("api_unread_count")).status_code == 401
+    else:
+        with pytest.raises(NotOnRecordError):
+            sign_out_everywhere(alice.pk)
