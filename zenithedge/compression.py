@@ -15,6 +15,7 @@ from servestatic.middleware import ServeStaticMiddleware
 from servestatic.responders import Redirect, StaticFile
 
 TEXTS = ("text/", "application/javascript", "application/json", "image/svg+xml")
+FONT_LIFE = "max-age=604800, public"  # a font that has to be asked for again comes too late for the first paint
 SMALLEST_BYTES = 500  # below it the headers outweigh what is saved
 
 # By address: the file's version, and its compressed content. Each is compressed once in the life of a process.
@@ -24,6 +25,8 @@ _compressed: dict[str, tuple[str, bytes]] = {}
 class CompressingStaticMiddleware(ServeStaticMiddleware):  # type: ignore[misc]  # servestatic ships no types  # type: ignore[misc]  # is Any for the type checker
     async def aserve(self, static_file: StaticFile | Redirect, request: HttpRequest) -> HttpResponseBase:
         response: HttpResponseBase = await ServeStaticMiddleware.aserve(static_file, request)
+        if request.path_info.endswith(".woff2"):
+            response.headers["Cache-Control"] = FONT_LIFE
         if not _is_whole_text(request, response):
             return response
         patch_vary_headers(response, ["Accept-Encoding"])

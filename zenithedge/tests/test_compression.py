@@ -54,10 +54,11 @@ async def test_a_part_of_a_file_is_a_part_of_the_plain_one() -> None:
     assert await content(response) == source(STYLES)[:100]
 
 
-async def test_a_font_is_not_compressed_again() -> None:
+async def test_a_font_is_kept_for_a_week_and_not_compressed_again() -> None:
     response = await get("vendor/inter/files/inter-latin-wght-normal.woff2", **{"Accept-Encoding": "gzip"})
 
     assert "Content-Encoding" not in response.headers
+    assert response.headers["Cache-Control"] == "max-age=604800, public"
 
 
 async def test_who_has_it_already_is_told_so() -> None:
