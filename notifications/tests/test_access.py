@@ -134,3 +134,74 @@ def test_without_being_staff_nobody_gets_into_the_admin(bob: User, who: str) -> 
         response = client.get("/" + PARAMETER.sub("1", address))
         assert response.status_code == 302, address
         assert response["Location"].startswith("/admin/login/"), address
+
+
+# Regular expressions, which the walk above cannot fill in: the admin's lists of an app, and its 404 for the rest.
+OTHER_PATTERNS = {"admin/^(?P<app_label>auth|axes|signals|notifications)/$", "admin/(?P<url>.*)$"}
+
+
+def test_no_address_is_written_in_a_way_that_the_walk_passes_over() -> None:
+    def others(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
+        for pattern in resolver.url_patterns:
+            route = prefix + str(pattern.pattern)
+            if isinstance(pattern, URLResolver):
+                yield from others(pattern, route)
+            elif not isinstance(pattern.pattern, RoutePattern):
+                yield route
+
+    assert set(others(get_resolver())) == OTHER_PATTERNS
+
+
+@pytest.mark.parametrize("who", ["nobody", "bob", "staff without any right"])
+def test_no_form_of_the_admin_takes_anything_from_who_has_no_right_to_it(
+    bob: User, alices_objects: dict[type[Any], int], who: str
+) -> None:
+    """Every address of the admin is posted to, with the fields that its forms and actions ask for."""
+    if who.startswith("staff"):
+        User.objects.filter(pk=bob.pk).update(is_staff=True)
+    client = Client()
+    if who != "nobody":
+        client.force_login(bob)
+    form = {"post": "yes", "_save": "1", "action": "delete_selected", "_selected_action": ["1"], "username": "forged"}
+    before = stored_rows()
+
+    answers = {
+        address: client.post("/" + PARAMETER.sub("1", address), form)
+        for address in ADMIN_ADDRESSES
+        if address not in {"admin/login/", "admin/logout/", "admin/password_change/"}
+    }
+
+    refused = {302, 403, 404, 405} if who.startswith("staff") else {302}
+    may_be_read = {"admin/", "admin/password_change/done/", "admin/jsi18n/"} if who.startswith("staff") else set()
+    assert {a: r.status_code for a, r in answers.items() if r.status_code not in refused and a not in may_be_read} == {}
+    assert stored_rows() == before
+
+
+# Where an id of somebody else's object can be named beside the address itself.
+NAMED_INSIDE = [
+    ("GET", "notifications/api/list/?before={notification}", "", {400}),
+    ("GET", "notifications/?before={notification}", "", {200, 400, 404}),
+    ("GET", "notifications/export.csv?before={notification}", "", {200, 400, 404}),
+    ("POST", "notifications/api/mark-all-read/", '{{"up_to_seq": 999}}', {200}),
+    ("POST", "notifications/api/mark-all-read/undo/", '{{"seq": {seq}}}', {200}),
+    ("POST", "notifications/api/update-preferences/", '{{"user": {user}, "min_confidence": 1}}', {400}),
+    ("POST", "notifications/api/update-preferences/", '{{"user_id": {user}}}', {400}),
+]
+
+
+@pytest.mark.parametrize(("method", "address", "body", "statuses"), NAMED_INSIDE)
+def test_naming_alices_ids_in_a_query_or_a_body_shows_and_changes_nothing_of_hers(
+    alice: User, bob: User, alices_objects: dict[type[Any], int], method: str, address: str, body: str,
+    statuses: set[int],
+) -> None:  # fmt: skip
+    names = {"notification": alices_objects[InsightNotification], "seq": 1, "user": alice.pk}
+    client = Client()
+    client.force_login(bob)
+    before = stored_rows()
+
+    response = client.generic(method, "/" + address.format(**names), body.format(**names), "application/json")
+
+    assert response.status_code in statuses
+    if not response.streaming:
+        assert "New Insight" not in response.content.decode()
+    assert stored_rows() == before
