@@ -58,7 +58,9 @@ class Site:
 
     def render(self) -> str:
         values = {
-            "SERVERS": "\n".join(f"    server {server} max_fails=1 fail_timeout=1s;" for server in self.servers),
+            # Without nginx's own record of failures: it forgives a server at the *end* of a good request, which for a
+            # socket is hours away, and until then lets one connection through in each fail_timeout.
+            "SERVERS": "\n".join(f"    server {server} max_fails=0;" for server in self.servers),
             "LISTEN": self._listen(),
             "SERVER_NAME": self.name,
             "SCHEME": "https" if self.certificate else "$scheme",
