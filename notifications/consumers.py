@@ -21,6 +21,7 @@ from django.db import Error as DatabaseFault
 
 from notifications import commands, frames, metrics, sessions, sockets, stream
 from notifications.commands import Ack, Command, CommandError, GetUnreadCount, MarkAllRead, MarkRead, Ping, Sync
+from notifications.origins import REFUSED
 from notifications.outbox import Outbox
 from notifications.positions import SentPosition
 from notifications.sessions import SignIn
@@ -29,7 +30,6 @@ from notifications.threads import Together, in_database
 
 logger = logging.getLogger(__name__)
 
-REFUSED = 1008  # before the socket was accepted any code is a 403 in the handshake
 INTERNAL_FAULT = 1011
 RESTARTING = 1012
 SIGNED_OUT = 4401

@@ -6,11 +6,18 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 from urllib.parse import ParseResult, urlparse
 
-from channels.security.websocket import OriginValidator, WebsocketDenier
+from channels.security.websocket import OriginValidator
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
 HTTP_SCHEMES = {"ws": "http", "wss": "https", "http": "http", "https": "https"}
+REFUSED = 1008  # before the socket was accepted any code is a 403 in the handshake
+
+
+async def refuse(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Refuse any handshake (403). Channels' own way of doing so subscribes each knock to the channel layer first."""
+    await receive()
+    await send({"type": "websocket.close", "code": REFUSED})
 
 
 class SiteOriginValidator(OriginValidator):  # type: ignore[misc]  # channels ships no types
@@ -28,7 +35,7 @@ class SiteOriginValidator(OriginValidator):  # type: ignore[misc]  # channels sh
         if self.allows(scope):
             await self.application(scope, receive, send)
         else:
-            await WebsocketDenier()(scope, receive, send)
+            await refuse(scope, receive, send)
 
     def allows(self, scope: dict[str, Any]) -> bool:
         origins = _header(scope, b"origin")

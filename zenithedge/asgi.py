@@ -14,10 +14,12 @@ from notifications import worker  # noqa: E402
 from notifications.origins import SiteOriginValidator  # noqa: E402
 from notifications.routing import websocket_urlpatterns  # noqa: E402
 from zenithedge.bodies import bound_daphnes_bodies  # noqa: E402
+from zenithedge.daphne_sockets import bound_daphnes_sockets  # noqa: E402
 from zenithedge.logs import mask_server_access_logs  # noqa: E402
 
 mask_server_access_logs()
 bound_daphnes_bodies()
+bound_daphnes_sockets()
 application = ProtocolTypeRouter(
     {
         "http": django_application,
