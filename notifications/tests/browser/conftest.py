@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from playwright.sync_api import (
@@ -22,6 +23,9 @@ from notifications.tests.browser.site import Site
 # A busy machine is no failure; what is expected ends the wait.
 PATIENCE_MS = 20_000
 expect.set_options(timeout=PATIENCE_MS)
+
+WIDE, NARROW = 1440, 390
+AT_BOTH_WIDTHS = pytest.mark.parametrize("width", [WIDE, NARROW])
 
 # What Chromium itself writes when nobody listens at the server's address: the page cannot prevent it.
 NO_SERVER = re.compile(
@@ -105,9 +109,9 @@ def new_trader(browser: Browser, site: Site) -> Iterator[Callable[..., Trader]]:
     """A person with a fresh browser profile; at the end no tab may have had a fault."""
     traders: list[Trader] = []
 
-    def make(*, java_script_enabled: bool = True, width: int = 1440) -> Trader:
-        viewport = {"width": width, "height": 900}
-        context = browser.new_context(java_script_enabled=java_script_enabled, viewport=viewport)  # type: ignore[arg-type]  # a plain dict
+    def make(*, width: int = WIDE, **options: Any) -> Trader:
+        """With the options of Playwright's `new_context`."""
+        context = browser.new_context(viewport={"width": width, "height": 900}, has_touch=width == NARROW, **options)
         traders.append(Trader(context, site))
         return traders[-1]
 
@@ -118,5 +122,11 @@ def new_trader(browser: Browser, site: Site) -> Iterator[Callable[..., Trader]]:
 
 
 @pytest.fixture
-def trader(new_trader: Callable[..., Trader]) -> Trader:
-    return new_trader()
+def width() -> int:
+    """Of the trader's screen, in pixels; `AT_BOTH_WIDTHS` runs a test at a desk and on a telephone."""
+    return WIDE
+
+
+@pytest.fixture
+def trader(new_trader: Callable[..., Trader], width: int) -> Trader:
+    return new_trader(width=width)

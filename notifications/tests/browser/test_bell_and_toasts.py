@@ -8,7 +8,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from notifications.tests.browser.conftest import Trader
+from notifications.tests.browser.conftest import AT_BOTH_WIDTHS, Trader
 from notifications.tests.browser.site import Site
 from notifications.tests.browser.test_story import NEWS, badge, light, rows, toasts, wait_for_claims
 
@@ -32,7 +32,7 @@ TURN_SOUND_ON = """
 
 @pytest.fixture
 def page(trader: Trader) -> Page:
-    """A live page of Alice's, wide at first."""
+    """A live page of Alice's."""
     page = trader.sign_in()
     expect(light(page)).to_have_text("Live")
     return page
@@ -52,6 +52,7 @@ def life(page: Page) -> str:
     return state
 
 
+@AT_BOTH_WIDTHS
 def test_the_bell_works_with_the_keyboard_alone(page: Page, site: Site) -> None:
     for symbol in ("EURUSD", "GBPUSD"):
         site.post_alert(symbol, **NEWS)
@@ -83,12 +84,12 @@ def test_the_bell_works_with_the_keyboard_alone(page: Page, site: Site) -> None:
     expect(bell).to_be_focused()
     expect(bell).to_have_attribute("aria-expanded", "false")
 
-    narrow(page)
     page.keyboard.press("Enter")
     expect(panel(page).get_by_role("region", name="Unread").get_by_role("listitem")).to_have_count(2)
     expect(panel(page).get_by_role("region", name="Earlier").get_by_role("listitem")).to_contain_text("GBPUSD")
 
 
+@AT_BOTH_WIDTHS
 def test_marking_all_read_is_undone_in_every_tab(trader: Trader, site: Site) -> None:
     first, second = trader.sign_in(), trader.open_tab()
     for symbol in ("EURUSD", "GBPUSD"):
@@ -112,6 +113,7 @@ def test_marking_all_read_is_undone_in_every_tab(trader: Trader, site: Site) -> 
     expect(toasts(second, "while you were away")).to_have_count(0)
 
 
+@AT_BOTH_WIDTHS
 def test_a_burst_is_counted_in_one_toast_and_folds_when_the_trader_comes_back(page: Page, site: Site) -> None:
     for number in range(8):
         site.post_alert("EURUSD" if number % 2 else "GBPUSD", **NEWS)
@@ -121,7 +123,6 @@ def test_a_burst_is_counted_in_one_toast_and_folds_when_the_trader_comes_back(pa
     expect(toasts(page, "6 more new insights")).to_contain_text(either_order)
     expect(toasts(page)).to_have_count(3)
 
-    narrow(page)
     page.clock.set_fixed_time(dt.datetime.now(dt.UTC) + dt.timedelta(minutes=3))
     page.mouse.move(100, 200)
     expect(toasts(page)).to_have_count(1)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from notifications.tests.browser.conftest import Trader
+from notifications.tests.browser.conftest import AT_BOTH_WIDTHS, NARROW, Trader
 from notifications.tests.browser.site import Site
 
 pytestmark = pytest.mark.browser
@@ -25,11 +25,9 @@ def saved(page: Page) -> list[str]:
     return page.locator(".note-success").inner_text().splitlines()
 
 
-@pytest.mark.parametrize("width", [1440, 390])
-def test_slider_and_chips_are_saved_and_the_page_says_what_changed(
-    new_trader: Callable[..., Trader], width: int
-) -> None:
-    page = open_preferences(new_trader(width=width))
+@AT_BOTH_WIDTHS
+def test_slider_and_chips_are_saved_and_the_page_says_what_changed(trader: Trader) -> None:
+    page = open_preferences(trader)
     confidence = page.get_by_role("spinbutton", name="Minimum AI confidence")
     slider = page.get_by_role("slider")
     slider.fill("70")
@@ -81,6 +79,7 @@ def test_the_zone_of_the_browser_is_offered_where_it_is_another(trader: Trader) 
     expect(offer).to_be_hidden()
 
 
+@AT_BOTH_WIDTHS
 def test_a_wrong_value_has_the_cursor_and_the_rest_is_kept(trader: Trader) -> None:
     page = open_preferences(trader)
     page.get_by_label("Time zone").fill("Nowhere")
@@ -109,7 +108,7 @@ def test_without_javascript_the_inputs_alone_do(new_trader: Callable[..., Trader
 def test_on_a_telephone_every_choice_can_be_brought_above_the_bar_with_the_button(
     new_trader: Callable[..., Trader],
 ) -> None:
-    page = open_preferences(new_trader(width=390))
+    page = open_preferences(new_trader(width=NARROW))
     bottom = page.locator(".site-nav").bounding_box()
     button = page.get_by_role("button", name="Save preferences").bounding_box()
     assert bottom is not None
@@ -138,11 +137,9 @@ def test_where_there_is_no_clipboard_the_text_is_copied_the_old_way(trader: Trad
     assert "{{strategy.order.action}}" in page.evaluate("getSelection().toString()")
 
 
-@pytest.mark.parametrize("width", [1440, 390])
-def test_a_webhook_is_renamed_paused_and_deleted_where_it_stands(
-    new_trader: Callable[..., Trader], site: Site, width: int
-) -> None:
-    page = new_trader(width=width).sign_in(path="/signals/connect/")
+@AT_BOTH_WIDTHS
+def test_a_webhook_is_renamed_paused_and_deleted_where_it_stands(trader: Trader) -> None:
+    page = trader.sign_in(path="/signals/connect/")
     page.get_by_role("button", name="Make a webhook").click()
     webhook = page.locator("[data-source]")
     webhook.get_by_text("Manage").click()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from notifications.tests.browser.conftest import Trader
+from notifications.tests.browser.conftest import AT_BOTH_WIDTHS, Trader
 from notifications.tests.browser.site import Site
 
 pytestmark = pytest.mark.browser
@@ -47,6 +47,7 @@ def scroll_to_the_end(page: Page) -> None:
     page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
 
 
+@AT_BOTH_WIDTHS
 def test_an_insight_slides_in_on_top_and_the_figures_follow(trader: Trader, site: Site) -> None:
     site.post_alerts(*SYMBOLS[:2])
     page = sign_in_with_a_clock(trader)
@@ -59,6 +60,7 @@ def test_an_insight_slides_in_on_top_and_the_figures_follow(trader: Trader, site
     expect(rows(page).first.locator("svg.spark")).to_have_count(1)
 
 
+@AT_BOTH_WIDTHS
 def test_what_arrives_while_the_list_is_read_waits_and_moves_nothing(trader: Trader, site: Site) -> None:
     site.post_alerts(*SYMBOLS * 3)
     page = trader.sign_in()
@@ -90,6 +92,7 @@ def test_what_waits_comes_in_when_the_trader_is_back_on_top(trader: Trader, site
     expect(bring_in(page)).to_be_hidden()
 
 
+@AT_BOTH_WIDTHS
 def test_a_filter_is_in_the_address_and_holds_for_what_arrives(trader: Trader, site: Site) -> None:
     site.post_alerts(*SYMBOLS)
     page = trader.sign_in()
@@ -117,6 +120,7 @@ def test_filters_work_without_javascript(new_trader: Callable[..., Trader], site
     expect(page.get_by_label("Symbol")).to_have_value("EURUSD")
 
 
+@AT_BOTH_WIDTHS
 def test_the_history_goes_on_as_far_as_there_is_any(trader: Trader, site: Site) -> None:
     site.post_alerts(*SYMBOLS * 9)
     page = trader.sign_in(path="/notifications/")
@@ -157,7 +161,7 @@ def test_the_price_chart_is_drawn_with_nothing_but_the_sites_own_files(trader: T
 
 def test_rows_out_of_sight_cost_no_layout_and_a_row_is_small(trader: Trader, site: Site) -> None:
     """What a list of a thousand rows needs in order to scroll well; how well it does is measured in benchmarks/."""
-    site.post_alerts(*SYMBOLS)
+    site.post_alerts(*SYMBOLS * 3)
     page = trader.sign_in(path="/notifications/")
     expect(rows(page).last).to_have_css("content-visibility", "auto")
     assert rows(page).last.evaluate("(row) => row.querySelectorAll('*').length") <= 45

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from notifications.tests.browser.conftest import NO_SERVER, SIGNED_OUT, Trader
-from notifications.tests.browser.site import Site
+from notifications.tests.browser.conftest import AT_BOTH_WIDTHS, NO_SERVER, SIGNED_OUT, Trader
+from notifications.tests.browser.site import PASSWORD, Site
 
 pytestmark = pytest.mark.browser
 
@@ -34,6 +34,14 @@ def rows(page: Page, symbol: str) -> Locator:
 
 def toasts_in_all(pages: list[Page], symbol: str) -> int:
     return sum(toasts(page, symbol).count() for page in pages)
+
+
+def reload_until_it_says(page: Page, text: str) -> None:
+    for _attempt in range(50):
+        if page.get_by_role("main").get_by_text(text).count():
+            return
+        page.reload()
+    raise AssertionError(f"The page never said {text!r}.")
 
 
 def wait_for_claims(pages: list[Page]) -> None:
@@ -93,6 +101,41 @@ def test_an_alert_becomes_a_toast_and_is_read_in_every_tab_and_survives_the_serv
         expect(badge(page)).to_have_text("3")
     expect(rows(second, "NZDUSD")).to_have_count(1)
     assert [rows(second, symbol).count() for symbol in ("GBPUSD", "AUDUSD", "NZDUSD")] == [1, 1, 1]
+
+
+@AT_BOTH_WIDTHS
+def test_signing_in_and_out(trader: Trader) -> None:
+    page = trader.open_tab("/notifications/")
+    page.get_by_label("Username").fill("alice")
+    page.get_by_label("Password").fill("not-the-password")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_contain_text("correct username and password")
+    expect(page.get_by_label("Username")).to_have_value("alice")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="History", exact=True)).to_be_visible()
+    page.get_by_label("Account of alice").click()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Signed out")).to_be_visible()
+    page.goto(f"{trader.site.url}/")
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+@AT_BOTH_WIDTHS
+def test_an_insight_says_what_it_rests_on_and_how_it_was_delivered(trader: Trader, site: Site) -> None:
+    first = trader.sign_in()
+    expect(light(first)).to_have_text("Live")
+    signal_id = site.post_alert("EURUSD", **NEWS)
+    expect(toasts(first, "EURUSD")).to_be_visible()
+    page = trader.open_tab(f"/signals/insight/{signal_id}/")
+    expect(page.get_by_role("heading", name="EURUSD Buy")).to_be_visible()
+    for shown in ("ECB holds rates", "The bank left its rates unchanged", "How the score is made"):
+        expect(page.get_by_role("main").get_by_text(shown).first).to_be_visible()
+    expect(page.locator("[data-closes] canvas").first).to_be_visible()
+    expect(page.get_by_role("link", name="Charts by TradingView")).to_be_visible()
+    expect(badge(first)).to_be_hidden()
+    expect(page.get_by_role("button", name="Mark read")).to_be_hidden()
+    reload_until_it_says(page, "Shown in a tab in view.")  # the acknowledgement is written a moment after the toast
 
 
 def test_three_tabs_show_one_toast_and_all_count(trader: Trader, site: Site) -> None:
@@ -194,11 +237,8 @@ def test_everything_works_without_javascript(new_trader: Callable[..., Trader], 
     expect(badge(page)).to_be_hidden()
 
 
-@pytest.mark.parametrize("width", [1440, 390])
-def test_no_page_is_wider_than_the_screen_or_asks_another_host(
-    new_trader: Callable[..., Trader], site: Site, width: int
-) -> None:
-    trader = new_trader(width=width)
+@AT_BOTH_WIDTHS
+def test_no_page_is_wider_than_the_screen_or_asks_another_host(trader: Trader, site: Site, width: int) -> None:
     asked: set[str] = set()
     trader.context.on("request", lambda request: asked.add(request.url))
     page = trader.sign_in()
