@@ -43,6 +43,7 @@ def main() -> None:
 
 
 def take_all(context: BrowserContext, site: Site, pages: dict[str, Show], kind: str) -> None:
+    fetch_font(context, site)
     for name, show in pages.items():
         if name in LEFT_OUT:
             continue
@@ -51,6 +52,13 @@ def take_all(context: BrowserContext, site: Site, pages: dict[str, Show], kind: 
         page.wait_for_load_state("networkidle")
         page.screenshot(path=FOLDER / f"{name.replace(' ', '-')}-{kind}.jpg", type="jpeg", quality=QUALITY)
         page.close()
+
+
+def fetch_font(context: BrowserContext, site: Site) -> None:
+    """By a page that nobody takes: a browser's first may be painted before the font has come."""
+    page = context.new_page()
+    page.goto(f"{site.url}/nowhere/", wait_until="networkidle")
+    page.close()
 
 
 if __name__ == "__main__":

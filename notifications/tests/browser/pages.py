@@ -128,6 +128,7 @@ SIGNED_IN: dict[str, Show] = {
 SIGNED_OUT: dict[str, Show] = {
     "sign-in": go_to("/accounts/login/"),
     "refused sign-in": show_refused_sign_in,
+    "password reset": go_to("/accounts/password_reset/"),
     "403": show_forbidden,
     "500": show_server_error,
     "signed out": show_signed_out,
