@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run stack test test-all lint lint-python lint-types lint-templates lint-frontend lint-django lighthouse screenshots lock clean
+.PHONY: help run stack test test-all lint lint-python lint-types lint-templates lint-frontend lint-django bench lighthouse screenshots lock clean
 
 PY := .venv/bin/python
 MAKE_VENV := sh scripts/make_venv.sh
@@ -45,6 +45,9 @@ lint-frontend: .venv/.dev node_modules/.made
 lint-django: .venv/.dev
 	$(CHECK) makemigrations --check --dry-run
 	$(CHECK) check --fail-level WARNING
+
+bench: .venv/.dev ## Measure this and its rivals on this machine: all, or ROW=fanout; QUICK=1 for a look
+	@exec $(PY) -m benchmarks $(addprefix --row ,$(ROW)) $(if $(QUICK),--quick)
 
 lighthouse: .venv/.dev node_modules/.made ## Marks for speed, accessibility and best practices of the main pages
 	@exec $(PY) -m scripts.lighthouse

@@ -1,0 +1,58 @@
+"""The bare server's writer: one INSERT and one PUBLISH."""
+
+import json
+import os
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import redis
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from conversation import converse, save_one_by_one
+from insight import message
+from raw import Store
+
+store = Store()
+client = redis.Redis.from_url(os.environ["REDIS_URL"])
+
+
+def save(user_id: int, tag: int) -> None:
+    notification_id = store.add(user_id, tag)
+    client.publish(f"bare:{user_id}", json.dumps(message(tag, notification_id, user_id)))
+
+
+def same_instant(users: list[int], first_tag: int, *, together: bool) -> list[tuple[int, float]]:
+    return save_one_by_one(save, users, len(users), first_tag)
+
+
+def house(tag: int, users: list[int]) -> float:
+    began = time.monotonic()
+    with client.pipeline(transaction=False) as pipeline:
+        for user_id, notification_id in zip(users, store.add_for_all(users, tag), strict=True):
+            pipeline.publish(f"bare:{user_id}", json.dumps(message(tag, notification_id, user_id)))
+        pipeline.execute()
+    return began
+
+
+def forward(users: list[int], rounds: int, first_tag: int) -> float:
+    began = time.monotonic()
+    for turn in range(rounds):
+        text = json.dumps(message(first_tag + turn, 1, 1))
+        with client.pipeline(transaction=False) as pipeline:
+            for user_id in users:
+                pipeline.publish(f"bare:{user_id}", text)
+            pipeline.execute()
+    return began
+
+
+if __name__ == "__main__":
+    converse(
+        {
+            "one_by_one": partial(save_one_by_one, save),
+            "same_instant": same_instant,
+            "house": house,
+            "forward": forward,
+        }
+    )
