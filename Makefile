@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run stack test test-all lint lint-python lint-types lint-templates lint-frontend lint-django bench lighthouse screenshots lock clean
+.PHONY: help run stack test test-all lint lint-python lint-types lint-templates lint-frontend lint-django bench faults lighthouse screenshots lock clean
 
 PY := .venv/bin/python
 MAKE_VENV := sh scripts/make_venv.sh
@@ -24,8 +24,8 @@ stack: .venv/.dev ## Start PostgreSQL, Redis, two servers, Celery and nginx, as 
 test: .venv/.dev ## Front end; database and socket tests on PostgreSQL and Redis; everything on SQLite
 	@exec $(PY) -m scripts.run_tests
 
-test-all: .venv/.dev ## Everything but the browser on PostgreSQL and Redis
-	@exec $(PY) -m scripts.run_tests --all-on-services
+test-all: .venv/.dev ## The same, and all of it on PostgreSQL and Redis, on both channel layers, under both servers
+	@exec $(PY) -m scripts.run_tests --every-combination
 
 lint: lint-python lint-types lint-templates lint-frontend lint-django ## Style, types, templates, front end, Django's checks
 
@@ -48,6 +48,9 @@ lint-django: .venv/.dev
 
 bench: .venv/.dev ## Measure this and its rivals on this machine: all, or ROW=fanout; QUICK=1 for a look
 	@exec $(PY) -m benchmarks $(addprefix --row ,$(ROW)) $(if $(QUICK),--quick)
+
+faults: .venv/.dev ## Break the production topology on purpose, the short way; FULL=1: in every way
+	@exec $(PY) -m scripts.faults $(if $(FULL),--full)
 
 lighthouse: .venv/.dev node_modules/.made ## Marks for speed, accessibility and best practices of the main pages
 	@exec $(PY) -m scripts.lighthouse

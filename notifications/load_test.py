@@ -120,13 +120,13 @@ def _make_trader(name: str) -> Trader:
     return Trader(user.pk, session_cookie(user), token)
 
 
-def session_cookie(user: User) -> str:
+def session_cookie(user: User, *, lasts_s: int = 60 * 60) -> str:
     """The `Cookie` header of a new session in which the user is signed in."""
     session = _session_store()
     session[SESSION_KEY] = str(user.pk)
     session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[-1]
     session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-    session.set_expiry(60 * 60)
+    session.set_expiry(lasts_s)
     session.create()
     return f"{settings.SESSION_COOKIE_NAME}={session.session_key}"
 

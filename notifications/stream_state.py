@@ -36,6 +36,11 @@ class Tally:
     _seen: set[tuple[int, int, int]] = field(default_factory=set)
     _news_at: dict[int, int] = field(default_factory=dict)
 
+    def begin_epoch(self) -> None:
+        """What was seen in another one says nothing about this one."""
+        self._seen.clear()
+        self._news_at.clear()
+
     def count(self, frame: Frame) -> None:
         self.frames += 1
         row = frame.get("notification")
@@ -84,14 +89,19 @@ class StreamState:
             self._queue(frame)
 
     def replace(self, rows: Iterable[Row], *, last_seq: int, epoch: str, unread_count: int) -> None:
-        """The list as read over HTTP takes the place of everything; `last_seq` is that of its first page."""
-        known = self.rows.keys()
+        """The list as read over HTTP takes the place of everything; `last_seq` is that of its first page.
+
+        In a new epoch ids and positions may have been given out a second time, so that every row arrives anew.
+        """
+        known = set(self.rows) if epoch == self.epoch else set()
+        if epoch != self.epoch:
+            self.tally.begin_epoch()
         self.rows = {row["id"]: row for row in rows}
+        self.position = self._horizon = self._counted_at = last_seq
+        self.epoch, self.unread_count, self.stale = epoch, unread_count, False
         for row in sorted(self.rows.values(), key=_place):
             if row["id"] not in known:
                 self._on_arrival(row)
-        self.position = self._horizon = self._counted_at = last_seq
-        self.epoch, self.unread_count, self.stale = epoch, unread_count, False
         self._advance()
 
     def _greet(self, frame: Frame) -> None:
