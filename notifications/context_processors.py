@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from notifications import listing, stream
-from notifications.stream import Position
+
+Read = TypeVar("Read")
 
 
 def bell(request: HttpRequest) -> dict[str, Any]:
@@ -17,11 +19,11 @@ def bell(request: HttpRequest) -> dict[str, Any]:
     Read when a template first asks for it: a page that shows no bell costs no query, not even that for the session.
     """
     return {
-        "bell": SimpleLazyObject(lambda: _position(request)),
-        "bell_rows": SimpleLazyObject(lambda: listing.latest(request.user.pk)),
+        "bell": SimpleLazyObject(lambda: _of_user(request, stream.position)),
+        "bell_rows": SimpleLazyObject(lambda: _of_user(request, listing.latest)),
     }
 
 
-def _position(request: HttpRequest) -> Position | None:
+def _of_user(request: HttpRequest, read: Callable[[int], Read]) -> Read | None:
     user = getattr(request, "user", None)  # an error page may be made before the middleware that sets it
-    return stream.position(user.pk) if user is not None and user.is_authenticated else None
+    return read(user.pk) if user is not None and user.is_authenticated else None
