@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 from daphne.access import AccessLogGenerator
+from django.core.exceptions import BadRequest, SuspiciousOperation
 
 # In the spellings that reach the webhook (an encoded slash does) or that somebody mistypes.
 WEBHOOK_PATH = re.compile(r"(signals(?:/|%2f)+webhook(?:/|%2f)+)[^/\s\"'?]+", re.IGNORECASE)
@@ -35,6 +36,8 @@ class MaskingFormatter(logging.Formatter):
         return in_one_line(super().formatMessage(record))
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+        if isinstance(ei[1], SuspiciousOperation | BadRequest):
+            return ""  # what a client did wrong: with 4 kB for each, anybody could push the rest out of the log
         return "\n".join(f"    {in_one_line(line)}" for line in super().formatException(ei).split("\n"))
 
 

@@ -1,15 +1,18 @@
 import io
 import logging
 import logging.config
+import re
 import sys
 from typing import Any
 
 import pytest
 from daphne.access import AccessLogGenerator
 from django.conf import settings
+from django.core.exceptions import BadRequest, DisallowedHost
 from django.utils import timezone
 from uvicorn.logging import AccessFormatter
 
+from scripts import nginx
 from zenithedge.logs import mask_server_access_logs, mask_webhook_tokens
 
 PATH = "/signals/webhook/s3cret-token_1/"
@@ -91,6 +94,32 @@ def test_uvicorns_access_log_shows_no_token() -> None:
     assert line == "127.0.0.1:5 POST /signals/webhook/***/ HTTP/1.1 201 Created"
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{PATH}?a=1",
+        PATH.rstrip("/"),
+        "/Signals/Webhook/s3cret",
+        "//signals//webhook//s3cret/",
+        "/signals%2Fwebhook%2fs3cret/",
+        "/x/../signals/webhook/s3cret/",
+    ],
+)
+def test_nginxs_access_log_shows_no_token(path: str) -> None:
+    """The expression of its `map`, which nginx gives to PCRE; both name groups."""
+    site = nginx.Site(["127.0.0.1:8001"]).render()
+    ((pattern, shown),) = re.findall(r'^ *"~\*(.+?)" "(.+?)";$', site, re.MULTILINE)
+    expression = re.compile(pattern.replace("(?<", "(?P<"), re.IGNORECASE)
+    found = expression.search(path)
+
+    assert found is not None
+    assert "s3cret" not in shown.replace("${before_token}", found["before_token"])
+    assert "access_log" in site
+    log_format = site.partition("log_format")[2].partition(";")[0]
+    assert "$logged_uri" in log_format
+    assert re.search(r"\$(request|request_uri|uri|args|http_referer)\b", log_format) is None
+
+
 def test_daphnes_access_log_shows_no_token() -> None:
     mask_server_access_logs()
     mask_server_access_logs()  # importing twice must not wrap twice
@@ -135,3 +164,13 @@ def test_nobody_forges_an_entry_through_a_traceback() -> None:
     assert rest
     assert all(line.startswith("    ") for line in rest)
     assert "\x1b" not in "".join(rest)
+
+
+@pytest.mark.parametrize("fault", [DisallowedHost("evil.example"), BadRequest("no name")], ids=repr)
+def test_what_a_client_did_wrong_costs_one_line(fault: Exception) -> None:
+    try:
+        raise fault
+    except type(fault):
+        record = logging.LogRecord("any", logging.ERROR, __file__, 1, "Refused", (), sys.exc_info())
+
+    assert "\n" not in site_formatter().format(record)
