@@ -1,4 +1,7 @@
-"""`make test` and `make test-all`: get what the tests need, then run them in phases; the first failing one ends it."""
+"""`make test` and `make test-all`: get what the tests need, then run them in phases; the first failing one ends it.
+
+`make test` looks at every promise once; `make test-all` at every combination of what the site can run on, too.
+"""
 
 import argparse
 import os
@@ -7,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from scripts import needs
@@ -16,60 +19,91 @@ ROOT = Path(__file__).resolve().parent.parent
 FRONT_END_TESTS = "static/notifications/tests/*.test.js"
 PYTEST = (sys.executable, "-m", "pytest", "-q")
 ON_EVERY_CORE = ("-n", "auto", "--dist", "loadfile")  # each process has an SQLite file and a channel layer of its own
+# A server and a Chromium are at work already: more processes than this would only be in each other's way.
+BROWSERS = ("-n", "auto", "--maxprocesses=4", "--dist", "worksteal")
 ON_SERVICES = (sys.executable, "-m", "scripts.with_services")
+# The same where all processes share a PostgreSQL, in which each has a database, and a Redis, where a prefix keeps them
+# apart: pub/sub names know no databases.
+PROCESSES_ON_SERVICES = tuple(
+    part for number in range(os.cpu_count() or 1) for part in ("--tx", f"popen//env:REDIS_PREFIX=tests-{number}")
+)
+ON_EVERY_CORE_OF_SERVICES = (*PROCESSES_ON_SERVICES, "--dist", "loadfile")
+# What one server can do that another may not: pages, sockets, alerts, a server that is killed and comes back.
+WITH_A_SERVER = "notifications/tests/browser/test_story.py"
+FAULTS = (sys.executable, "-m", "scripts.faults")
 # The tests say themselves what they run on.
-NOT_FOR_TESTS = ("DATABASE_URL", "REDIS_URL", "SITE_URL", "EMAIL_URL", "SIGNALS_VALIDATOR")
+NOT_FOR_TESTS = (
+    "DATABASE_URL",
+    "REDIS_URL",
+    "REDIS_PREFIX",
+    "CHANNEL_LAYER",
+    "NOTIFICATIONS_WORKER",
+    "TEST_SERVER",
+    "SITE_URL",
+    "EMAIL_URL",
+    "SIGNALS_VALIDATOR",
+)
 
 
 @dataclass(frozen=True)
 class Phase:
+    """A command, and what it needs in the environment."""
+
     name: str
     command: tuple[str, ...]
+    environment: dict[str, str] = field(default_factory=dict)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--all-on-services", action="store_true", help="the whole suite, on PostgreSQL and Redis")
-    everything_on_services: bool = parser.parse_args().all_on_services
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--every-combination", action="store_true", help="also on what else the site can run on")
+    every_combination: bool = parser.parse_args().every_combination
     print("What the tests need:", flush=True)
     chromium = _have(needs.chromium)
     services = _have(needs.services)
     node = _have(needs.node_js)
     packages = _have(needs.node_packages)
-    complete = bool(chromium and services and node and packages)
+    nginx = _have(needs.nginx) if every_combination else None
+    complete = bool(chromium and services and node and packages and (nginx or not every_combination))
     if not complete and os.environ.get("CI", "").lower() in {"1", "true"}:
         print("Something is missing, and CI is set: nothing was run.")
         return 1
     left_out = [mark for mark, have in (("browser", chromium), ("axe", packages)) if not have]
-    phases = _on_services(services) if everything_on_services else _usual(services, node, left_out)
+    phases = [
+        *(_front_end(node) if node else []),
+        *(_on_services(every_combination=every_combination) if services else []),
+        *(_in_browser(left_out, every_combination=every_combination) if "browser" not in left_out else []),
+        Phase("All other tests, on SQLite and in memory", (*PYTEST, *ON_EVERY_CORE, *_select(["browser"]))),
+        *([Phase("The faults, the short way", FAULTS)] if services and nginx else []),
+    ]
     return _run(phases, _environment(chromium))
 
 
-def _usual(services: str | None, node: str | None, left_out: list[str]) -> list[Phase]:
-    phases = []
-    if node:
-        files = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob(FRONT_END_TESTS))
-        phases.append(Phase("Front-end modules", (node, "--test", "--test-reporter=dot", *files)))
-    if services:
-        phases.append(
-            Phase(
-                "Tests marked 'services', on PostgreSQL and Redis",
-                (*ON_SERVICES, *PYTEST, *_select(left_out, "services")),
-            )
-        )
-    if "browser" not in left_out:
-        # One after the other: each of these has a server and a Chromium at work already.
-        phases.append(Phase("The browser's tests", (*PYTEST, *_select(left_out, "browser"))))
-    others = (*PYTEST, *ON_EVERY_CORE, *_select(["browser"]))
-    return [*phases, Phase("All other tests, on SQLite and in memory", others)]
+def _front_end(node: str) -> list[Phase]:
+    files = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob(FRONT_END_TESTS))
+    return [Phase("Front-end modules", (node, "--test", "--test-reporter=dot", *files))]
 
 
-def _on_services(services: str | None) -> list[Phase]:
-    if not services:
-        return []
-    # The browser's tests bring a server with a database of its own: here they would only be the same once more.
-    command = (*ON_SERVICES, *PYTEST, *_select(["browser"]))
-    return [Phase("All tests but the browser's, on PostgreSQL and Redis", command)]
+def _on_services(*, every_combination: bool) -> list[Phase]:
+    """Without the browser's: those bring a server with a database of its own, and would only be the same once more."""
+    command = (*ON_SERVICES, *PYTEST, *ON_EVERY_CORE_OF_SERVICES)
+    marked = (*command, *_select(["browser"], "services"))
+    if not every_combination:
+        return [Phase("Tests marked 'services', on PostgreSQL and Redis", marked)]
+    core = {"CHANNEL_LAYER": "core"}
+    return [
+        Phase("All tests but the browser's, on PostgreSQL and Redis", (*command, *_select(["browser"]))),
+        Phase("Tests marked 'services', on Redis's other channel layer", marked, core),
+    ]
+
+
+def _in_browser(left_out: list[str], *, every_combination: bool) -> list[Phase]:
+    """Each process has a server, a database and a Chromium of its own."""
+    phases = [Phase("The browser's tests", (*PYTEST, *BROWSERS, *_select(left_out, "browser")))]
+    if every_combination:
+        story = (*PYTEST, *BROWSERS, WITH_A_SERVER)
+        phases.append(Phase("The story again, under uvicorn", story, {"TEST_SERVER": "uvicorn"}))
+    return phases
 
 
 def _select(left_out: list[str], mark: str = "") -> tuple[str, ...]:
@@ -82,9 +116,11 @@ def _run(phases: list[Phase], environment: dict[str, str]) -> int:
     for phase in phases:
         print(f"\n=== {phase.name}", flush=True)
         started = time.monotonic()
-        code = subprocess.run(phase.command, cwd=ROOT, env=environment).returncode
+        code = subprocess.run(phase.command, cwd=ROOT, env=environment | phase.environment).returncode
         if code:
-            print(f"\nFailed: {phase.name} (exit code {code}). To repeat it:\n  {shlex.join(phase.command)}")
+            variables = [f"{name}={value}" for name, value in phase.environment.items()]
+            repeat = shlex.join([*variables, *phase.command])
+            print(f"\nFailed: {phase.name} (exit code {code}). To repeat it:\n  {repeat}")
             return 1
         if phase is not phases[-1]:  # the last words are pytest's own
             print(f"    passed in {time.monotonic() - started:.0f} s", flush=True)

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -37,56 +38,76 @@ def test_a_command_gets_a_postgresql_and_a_redis_that_end_with_it() -> None:
             assert client.connect_ex((address.hostname, address.port or 0)) != 0
 
 
-@pytest.fixture
-def ran(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """The commands that run_tests would run; all of them pass."""
-    commands: list[list[str]] = []
+@dataclass
+class Command:
+    words: list[str]
+    variables: dict[str, str]
 
-    def run(command: tuple[str, ...], **_options: object) -> subprocess.CompletedProcess[str]:
-        commands.append(list(command))
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[Command]:
+    """The commands that run_tests would run; all of them pass."""
+    commands: list[Command] = []
+
+    def run(command: tuple[str, ...], *, env: dict[str, str], **_options: object) -> subprocess.CompletedProcess[str]:
+        commands.append(Command(list(command), env))
         return subprocess.CompletedProcess(command, 0)
 
     monkeypatch.setattr("scripts.run_tests.subprocess.run", run)
     monkeypatch.setattr(sys, "argv", ["run_tests"])
     monkeypatch.setattr(needs, "chromium", lambda: "/usr/bin/chromium")
     monkeypatch.setattr(needs, "node_packages", lambda: "node_modules")
+    monkeypatch.setattr(needs, "nginx", lambda: "/usr/sbin/nginx")
     monkeypatch.delenv("CI", raising=False)
     return commands
 
 
 @pytest.fixture
-def no_chromium(ran: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+def no_chromium(ran: list[Command], monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> str:
         raise needs.MissingError("Chromium cannot be had")
 
     monkeypatch.setattr(needs, "chromium", refuse)
 
 
-def test_the_phases_are_front_end_services_and_everything(ran: list[list[str]]) -> None:
+def test_the_phases_are_front_end_services_and_everything(ran: list[Command]) -> None:
     assert run_tests.main() == 0
 
-    front_end, services, browser, others = ran
+    front_end, services, browser, others = (command.words for command in ran)
     assert "--test" in front_end
     assert "static/notifications/tests/store.test.js" in front_end
     assert services[1:3] == ["-m", "scripts.with_services"]
-    assert services[-2:] == ["-m", "services"]
-    assert browser == [*run_tests.PYTEST, "-m", "browser"]
+    assert services[-2:] == ["-m", "services and not browser"]
+    assert browser == [*run_tests.PYTEST, *run_tests.BROWSERS, "-m", "browser"]
     assert others == [*run_tests.PYTEST, *run_tests.ON_EVERY_CORE, "-m", "not browser"]
 
 
-def test_everything_but_the_browsers_can_be_run_on_the_services(
-    ran: list[list[str]], monkeypatch: pytest.MonkeyPatch
+def test_every_combination_has_the_whole_suite_on_the_services_both_layers_and_both_servers(
+    ran: list[Command], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["run_tests", "--all-on-services"])
+    monkeypatch.setattr(sys, "argv", ["run_tests", "--every-combination"])
 
     assert run_tests.main() == 0
 
-    assert ran == [[*run_tests.ON_SERVICES, *run_tests.PYTEST, "-m", "not browser"]]
+    _front_end, services, core, browser, uvicorn, others, faults = ran
+    assert services.words[-2:] == ["-m", "not browser"]
+    assert (core.words[-1], core.variables["CHANNEL_LAYER"]) == ("services and not browser", "core")
+    assert "TEST_SERVER" not in browser.variables
+    assert (uvicorn.words[-1], uvicorn.variables["TEST_SERVER"]) == (run_tests.WITH_A_SERVER, "uvicorn")
+    assert "scripts.with_services" not in others.words
+    assert faults.words == [*run_tests.FAULTS]
 
 
-def test_a_failing_phase_ends_the_run(ran: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_processes_that_share_a_redis_have_a_prefix_each() -> None:
+    processes = run_tests.PROCESSES_ON_SERVICES[1::2]
+
+    assert len(set(processes)) == len(processes) == (os.cpu_count() or 1)
+    assert all(process.startswith("popen//env:REDIS_PREFIX=") for process in processes)
+
+
+def test_a_failing_phase_ends_the_run(ran: list[Command], monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(command: tuple[str, ...], **_options: object) -> subprocess.CompletedProcess[str]:
-        ran.append(list(command))
+        ran.append(Command(list(command), {}))
         return subprocess.CompletedProcess(command, 3)
 
     monkeypatch.setattr("scripts.run_tests.subprocess.run", fail)
@@ -97,16 +118,16 @@ def test_a_failing_phase_ends_the_run(ran: list[list[str]], monkeypatch: pytest.
 
 @pytest.mark.usefixtures("no_chromium")
 def test_without_chromium_the_other_tests_run_and_it_is_said(
-    ran: list[list[str]], capsys: pytest.CaptureFixture[str]
+    ran: list[Command], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run_tests.main() == 0
 
-    assert [command[-1] for command in ran[1:]] == ["services and not browser", "not browser"]
+    assert [command.words[-1] for command in ran[1:]] == ["services and not browser", "not browser"]
     assert "MISSING: Chromium cannot be had" in capsys.readouterr().out
 
 
 def test_without_npms_packages_the_accessibility_checks_are_left_out_and_it_is_said(
-    ran: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ran: list[Command], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def refuse() -> str:
         raise needs.MissingError("The packages cannot be had")
@@ -115,7 +136,7 @@ def test_without_npms_packages_the_accessibility_checks_are_left_out_and_it_is_s
 
     assert run_tests.main() == 0
 
-    assert ran[-2][-2:] == ["-m", "browser and not axe"]
+    assert ran[-2].words[-2:] == ["-m", "browser and not axe"]
     assert "MISSING: The packages cannot be had" in capsys.readouterr().out
 
 
@@ -164,9 +185,7 @@ def test_packages_that_npm_cannot_get_count_as_missing(checkout: Path, monkeypat
 
 
 @pytest.mark.usefixtures("no_chromium")
-def test_in_continuous_integration_nothing_may_be_missing(
-    ran: list[list[str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_in_continuous_integration_nothing_may_be_missing(ran: list[Command], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CI", "true")
 
     assert run_tests.main() == 1
