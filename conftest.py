@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from channels.layers import channel_layers
 from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import User
@@ -135,3 +136,9 @@ def fresh_counts() -> None:
     from zenithedge import rates
 
     rates.forget_own()
+
+
+@pytest.fixture(autouse=True)
+def fresh_layer() -> None:
+    """Each asynchronous test has an event loop of its own; the core layer's locks belong to the loop that used them."""
+    channel_layers.backends.clear()
