@@ -22,7 +22,7 @@ from scripts.faults.run import Result, Run
 from scripts.faults.writer import INSIGHTS_PER_S
 from scripts.faults.writing import WriterError, Writing, make_traders
 from scripts.processes import ProcessError
-from scripts.stack import ROOT, Stack, stack
+from scripts.stack import LAYERS, ROOT, Stack, stack
 
 DOCUMENT = ROOT / "docs" / "reliability.md"
 KEPT_LOGS = ROOT / "logs" / "faults"
@@ -37,7 +37,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _exit_on_signal)
     began = time.monotonic()
     try:
-        with stack() as running:
+        with stack(layer=options.layer) as running:
             return asyncio.run(_run(running, options, began))
     except (ProcessError, needs.MissingError, WriterError) as error:
         print(error, file=sys.stderr)
@@ -111,8 +111,8 @@ def _conditions(options: argparse.Namespace) -> str:
     today = dt.datetime.now(dt.UTC).date()
     return (
         f"`make faults FULL=1`, {today}, {os.cpu_count()} cores: {options.traders} traders with "
-        f"{options.traders * SOCKETS_EACH} sockets, {INSIGHTS_PER_S:g} insights a second, PostgreSQL, Redis (pub/sub "
-        "layer), daphne and uvicorn behind nginx, one Celery worker and beat."
+        f"{options.traders * SOCKETS_EACH} sockets, {INSIGHTS_PER_S:g} insights a second, PostgreSQL, Redis "
+        f"({options.layer} layer), daphne and uvicorn behind nginx, one Celery worker and beat."
     )
 
 
@@ -120,7 +120,8 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--full", action="store_true", help="every fault, at its full length")
     parser.add_argument("--only", nargs="+", metavar="WORD", help="faults whose name contains a word")
-    parser.add_argument("--traders", type=int, default=TRADERS)
+    parser.add_argument("--traders", type=int, default=TRADERS, help="default: %(default)s")
+    parser.add_argument("--layer", choices=LAYERS, default=LAYERS[0], help="channel layer (default: %(default)s)")
     return parser.parse_args()
 
 

@@ -21,6 +21,7 @@ HEALED_WITHIN_S = 30.0  # of the fault's end
 SAVED_WITHIN_S = 3.0  # when TradingView gives up; a database that is away is no fault of ours
 CALM_S = 1.0  # of load before the strike
 AFTER_S = 3.0  # of load after the end, which has to arrive as well
+SHORT_AFTER_S = 1.5
 LEVELS_WITHIN_S = 15.0
 POLL_S = 0.1
 
@@ -82,7 +83,7 @@ class Run:
         ended = time.monotonic()
         level = asyncio.create_task(self._level_at())
         made_by_then = len(self.writing.commits)
-        await asyncio.sleep(AFTER_S)
+        await asyncio.sleep(AFTER_S if self.full else SHORT_AFTER_S)
         await self.writing.order("pause")
         commits = self.writing.commits[self._checked :]
         findings = await self._settle(commits, ended + HEALED_WITHIN_S)
