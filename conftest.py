@@ -11,6 +11,7 @@ from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import User
 from django.db import connection
+from django.utils.crypto import get_random_string
 from pytest_django import DjangoDbBlocker
 
 from signals.models import Signal, TradeValidation
@@ -113,12 +114,12 @@ def hints(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, dict[str, Any]]]:
 
     published: list[tuple[int, dict[str, Any]]] = []
 
-    async def record(messages: list[tuple[str, dict[str, Any]]]) -> None:
+    def record(messages: list[tuple[str, dict[str, Any]]]) -> None:
         for _group, message in messages:
             frame = {"type": "recheck"} if message.get("recheck") else json.loads(message["frame"])
             published.append((message["user_id"], frame))
 
-    monkeypatch.setattr(realtime, "_send_all", record)
+    monkeypatch.setattr(realtime, "_run", record)
     return published
 
 
@@ -131,11 +132,11 @@ def closed_breaker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def fresh_counts() -> None:
-    """No test pays for what another did within the same minute."""
+def fresh_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test pays for what another did within the same minute, in this process or in Redis."""
     from zenithedge import rates
 
-    rates.forget_own()
+    monkeypatch.setattr(rates, "NAMESPACE", f"rate-{get_random_string(8)}")
 
 
 @pytest.fixture(autouse=True)

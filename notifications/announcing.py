@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from notifications import messages, priority
 from notifications.models import InsightNotification
-from notifications.preferences import Facts
+from notifications.preferences import Facts, Reason, Verdict
 from notifications.priority import Priority
 from notifications.realtime import Event
 from signals.models import Signal
@@ -45,6 +45,14 @@ class Announcement:
         )
 
 
+# The reasons that never let one through or hold it.
+SUPPRESSING = frozenset(
+    reason.value
+    for reason in Reason
+    if reason not in {Reason.ALL_RULES_PASSED, Reason.URGENT_IN_QUIET_HOURS, Reason.QUIET_HOURS}
+)
+
+
 @dataclass(slots=True)
 class Batch:
     """What became of an announcement: positions given out, frames to hint, users by verdict and by reason."""
@@ -53,6 +61,12 @@ class Batch:
     events: Sequence[Event] = ()
     verdicts: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
+
+    def suppressed(self) -> Counter[str]:
+        """Users by the reason that kept it from them; quiet hours hold it for most."""
+        suppressing = Counter({reason: self.reasons[reason] for reason in SUPPRESSING})
+        suppressing[Reason.QUIET_HOURS.value] = self.verdicts[Verdict.SUPPRESS] - suppressing.total()
+        return +suppressing
 
 
 def announce(signal: Signal, revision: int) -> Announcement:

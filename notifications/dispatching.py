@@ -18,11 +18,12 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Max, Q
 from django.utils import timezone
 
-from notifications import fan_out, messages, preferences, row_by_row
-from notifications.announcing import Batch, announce
+from notifications import fan_out, messages, metrics, preferences, row_by_row
+from notifications.announcing import Announcement, Batch, announce
 from notifications.delivery import websocket
 from notifications.fan_out import OvertakenError
 from notifications.models import DispatchState, InsightDispatch
+from notifications.preferences import Verdict
 from signals.models import Signal, TradeValidation
 
 logger = logging.getLogger(__name__)
@@ -156,7 +157,17 @@ def notify(signal: Signal, revision: int, user_ids: Sequence[int]) -> Batch:
     transaction may have to be begun again: `again_when_overtaken`.
     """
     write = fan_out.write if connection.vendor == "postgresql" else row_by_row.write
-    return write(announce(signal, revision), user_ids)
+    announcement = announce(signal, revision)
+    batch = write(announcement, user_ids)
+    transaction.on_commit(lambda: _count_metrics(announcement, batch), robust=True)
+    return batch
+
+
+def _count_metrics(announcement: Announcement, batch: Batch) -> None:
+    created = batch.verdicts[Verdict.SEND] + batch.verdicts[Verdict.HOLD]
+    metrics.NOTIFICATIONS_CREATED.labels(announcement.facts.priority).inc(created)
+    for reason, users in batch.suppressed().items():
+        metrics.INSIGHTS_SUPPRESSED.labels(reason).inc(users)
 
 
 def again_when_overtaken(transact: Callable[[], Result]) -> Result:

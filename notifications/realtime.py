@@ -17,6 +17,7 @@ from asgiref.sync import async_to_sync
 from channels.layers import InMemoryChannelLayer, get_channel_layer
 from django.db import transaction
 
+from notifications import metrics
 from notifications.frame_templates import FrameText
 from notifications.payloads import Frame
 
@@ -156,6 +157,7 @@ def _send(messages: list[tuple[str, dict[str, Any]]]) -> bool:
     if not messages:
         return True
     if time.monotonic() < _skip_until:
+        metrics.HINTS_DROPPED.labels("breaker").inc(len(messages))
         logger.warning("delivery failed: %d hints skipped, the channel layer failed a moment ago", len(messages))
         return False
     try:
@@ -163,6 +165,7 @@ def _send(messages: list[tuple[str, dict[str, Any]]]) -> bool:
     except Exception:
         # Whatever a layer raises (redis, sockets, time-outs): the rows are stored, the hint is all that is lost.
         _skip_until = time.monotonic() + BREAKER_S
+        metrics.HINTS_DROPPED.labels("layer_failed").inc(len(messages))
         logger.exception("delivery failed: %d hints lost, the next %.0f s are skipped", len(messages), BREAKER_S)
         return False
     return True

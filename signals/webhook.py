@@ -73,8 +73,8 @@ def webhook(request: HttpRequest, token: str) -> HttpResponse:
         response, verdict = refusal.response(), refusal.code
     except DatabaseFault:
         logger.exception("A webhook request could not be stored and was answered with 503")
-        refusal = _database_away()
-        response, verdict = refusal.response(), refusal.code
+        away = _database_away()
+        response, verdict = away.response(), away.code
     WEBHOOK_REQUESTS.labels(verdict).inc()
     return response
 

@@ -11,7 +11,6 @@ import math
 import threading
 import time
 from functools import lru_cache
-from typing import Any
 
 import redis
 from django.conf import settings
@@ -24,6 +23,7 @@ MINUTE_S = 60
 HOUR_S = 60 * 60
 DAY_S = 24 * HOUR_S
 
+NAMESPACE = "rate"
 REDIS_TIMEOUT_S = 0.2
 BREAKER_S = 5.0
 # A flood from very many addresses may cost this process so many entries; then it forgets and counts anew.
@@ -45,19 +45,13 @@ def next_window_s(window_s: int) -> int:
     return max(1, math.ceil(window_s - time.time() % window_s))
 
 
-def forget_own() -> None:
-    """Forget what this process has counted for itself."""
-    with _lock:
-        _own.clear()
-
-
 _own: dict[str, int] = {}
 _lock = threading.Lock()
 _skip_redis_until = 0.0  # time.monotonic()
 
 
 def _key(what: str, who: str | None, window_s: int) -> str:
-    return f"{settings.REDIS_PREFIX}:rate:{what}:{who or 'unix'}:{int(time.time() // window_s)}"
+    return f"{settings.REDIS_PREFIX}:{NAMESPACE}:{what}:{who or 'unix'}:{int(time.time() // window_s)}"
 
 
 def _count(key: str, more: int, window_s: int) -> int:
@@ -74,7 +68,8 @@ def _count(key: str, more: int, window_s: int) -> int:
 def _count_in_redis(key: str, more: int, window_s: int) -> int:
     pipeline = _redis(settings.REDIS_URL).pipeline(transaction=False)
     if more:
-        pipeline.incr(key, more).expire(key, window_s)
+        pipeline.incr(key, more)
+        pipeline.expire(key, window_s)
     else:
         pipeline.get(key)
     return int(pipeline.execute()[0] or 0)
@@ -91,7 +86,7 @@ def _count_here(key: str, more: int) -> int:
 
 
 @lru_cache(maxsize=1)
-def _redis(url: str) -> redis.Redis[Any]:
+def _redis(url: str) -> redis.Redis:
     """Not Django's cache: under ASGI that makes a new connection for each request."""
     return redis.Redis.from_url(
         url,

@@ -49,7 +49,7 @@ def use(directory: Path | None) -> None:
     """Keep the numbers of metrics that are declared from now on there, if possible; else in this process."""
     global _directory
     _directory = directory if directory is not None and _prepare(directory) else None
-    values.ValueClass = _guarded(MultiProcessValue()) if _directory else MutexValue
+    values.ValueClass = _guarded(MultiProcessValue()) if _directory else MutexValue  # type: ignore[no-untyped-call]  # the library has no types here
 
 
 def forget_dead_gauges(directory: Path) -> None:

@@ -30,7 +30,7 @@ RESETS_AN_HOUR_AN_ADDRESS = 20
 RESETS_AN_HOUR_A_MAILBOX = 3
 
 
-class SignInHandler(AxesDatabaseHandler):
+class SignInHandler(AxesDatabaseHandler):  # type: ignore[misc]  # the library has no types
     """AXES_FAILURE_LIMIT failures lock a name for an address, ADDRESS_PER_NAME times as many lock the address."""
 
     def get_failures(self, request: HttpRequest, credentials: dict[str, Any] | None = None) -> int:
@@ -57,7 +57,7 @@ class SignInHandler(AxesDatabaseHandler):
         return max(times) + cool_off if times and cool_off else None
 
 
-class SignInBackend(AxesStandaloneBackend):
+class SignInBackend(AxesStandaloneBackend):  # type: ignore[misc]  # the library has no types
     """Asked first: refuses who is locked out, before the password is looked at."""
 
     def authenticate(self, request: HttpRequest | None, *args: Any, **credentials: Any) -> None:

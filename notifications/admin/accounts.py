@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import User
@@ -10,11 +12,16 @@ from django.http import HttpRequest
 
 from notifications.signing_out import NotOnRecordError, sign_out_everywhere
 
+if TYPE_CHECKING:
+    UserModelAdmin = UserAdmin[User]
+else:
+    UserModelAdmin = UserAdmin  # generic in the stubs only
+
 admin.site.unregister(User)
 
 
 @admin.register(User)
-class AccountAdmin(UserAdmin):
+class AccountAdmin(UserModelAdmin):
     actions = ("sign_out",)
 
     @admin.action(description="Sign out on every device", permissions=["change"])

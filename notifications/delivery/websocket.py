@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from django.db.models import F
 from django.utils import timezone
 
-from notifications import payloads, realtime, stream
+from notifications import metrics, payloads, realtime, stream
 from notifications.models import DeliveryState, InsightNotification, NotificationDeliveryLog
 from notifications.preferences import Channel
 from notifications.realtime import Event
@@ -65,3 +65,5 @@ def record_attempt(notification_ids: Sequence[int], *, taken: bool) -> None:
         attempts=F("attempts") + 1,
         attempted_at=timezone.now(),
     )
+    if taken:
+        metrics.NOTIFICATIONS_SENT.inc(len(notification_ids))

@@ -10,6 +10,7 @@ import os
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from functools import partial
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -69,7 +70,7 @@ async def elsewhere(request: pytest.FixtureRequest) -> AsyncIterator[str]:
         await asyncio.to_thread(server.wait)
 
 
-async def listening(server: subprocess.Popen[bytes], port: int) -> None:
+async def listening(server: subprocess.Popen[Any], port: int) -> None:
     async with asyncio.timeout(60):
         while True:
             assert server.poll() is None
