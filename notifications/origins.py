@@ -42,9 +42,12 @@ class SiteOriginValidator(OriginValidator):  # type: ignore[misc]  # channels sh
         return all(self._is_own(origin, scope) for origin in origins)
 
     def _is_own(self, origin: str, scope: dict[str, Any]) -> bool:
+        own_origins = list(_own_origins(scope))
+        if origin in own_origins:  # as every browser of ours writes it
+            return True
         try:
             parsed = urlparse(origin)
-            return any(self.match_allowed_origin(parsed, own) for own in _own_origins(scope)) and _is_bare(parsed)
+            return any(self.match_allowed_origin(parsed, own) for own in own_origins) and _is_bare(parsed)
         except ValueError:  # no port number, no IPv6 address
             return False
 

@@ -118,7 +118,8 @@ async def test_the_poll_leaves_alone_what_its_hint_brings_in_time(
 
     async def hints_arrive() -> None:
         await tabs.in_thread(publish, hints)
-        assert [frame["type"] for frame in await tab.frames(2)] == ["new_notification", "notification_read"]
+        received = {frame["type"] for frame in await tab.frames(2)}  # in any order: a layer need not keep it
+        assert received == {"new_notification", "notification_read"}
 
     monkeypatch.setattr(sockets, "_wait_for_hints", hints_arrive)
     await registry().poll()
