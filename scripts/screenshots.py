@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import django
-from playwright.sync_api import BrowserContext, sync_playwright
+from playwright.sync_api import BrowserContext, StorageState, sync_playwright
 
 from notifications.tests.browser.chromium import launch
 from notifications.tests.browser.pages import SIGNED_IN, SIGNED_OUT, Show
@@ -29,7 +29,8 @@ def main() -> None:
     with showcase() as site, sync_playwright() as playwright, launch(playwright) as browser:
         context = browser.new_context()
         sign_in(context.new_page(), site)
-        session = context.storage_state()
+        # Without what the browser keeps: else it would tell of what came since.
+        session = StorageState(cookies=context.storage_state()["cookies"], origins=[])
         context.close()
         for screen, (width, height) in SCREENS.items():
             for theme in THEMES:
@@ -43,22 +44,16 @@ def main() -> None:
 
 
 def take_all(context: BrowserContext, site: Site, pages: dict[str, Show], kind: str) -> None:
-    fetch_font(context, site)
     for name, show in pages.items():
         if name in LEFT_OUT:
             continue
         page = context.new_page()
+        # By way of another page: the first may be painted before the font has come.
+        page.goto(f"{site.url}/nowhere/", wait_until="networkidle")
         show(page, site)
         page.wait_for_load_state("networkidle")
         page.screenshot(path=FOLDER / f"{name.replace(' ', '-')}-{kind}.jpg", type="jpeg", quality=QUALITY)
         page.close()
-
-
-def fetch_font(context: BrowserContext, site: Site) -> None:
-    """By a page that nobody takes: a browser's first may be painted before the font has come."""
-    page = context.new_page()
-    page.goto(f"{site.url}/nowhere/", wait_until="networkidle")
-    page.close()
 
 
 if __name__ == "__main__":
