@@ -30,12 +30,17 @@ def chromium() -> str:
 
 def nginx() -> str:
     """The path of an nginx: this machine's, else apt's (as root)."""
-    path = _nginx()
+    path = installed_nginx()
     if not path and _apt_installs("nginx", "nginx-light"):
-        path = _nginx()
+        path = installed_nginx()
     if not path:
         raise MissingError("nginx cannot be had: install it, on Debian or Ubuntu: sudo apt-get install nginx-light")
     return path
+
+
+def installed_nginx() -> str | None:
+    """Debian puts it where only root's PATH looks."""
+    return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 
 
 def node_js() -> str:
@@ -72,11 +77,6 @@ def services() -> str:
 
 def _is_current(stamp: Path, sources: Iterable[Path]) -> bool:
     return stamp.exists() and all(source.stat().st_mtime <= stamp.stat().st_mtime for source in sources)
-
-
-def _nginx() -> str | None:
-    """Debian puts it where only root's PATH looks."""
-    return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 
 
 def _given() -> str | None:
