@@ -13,7 +13,7 @@ from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
-from kombu import Connection
+from kombu.connection import Connection
 from kombu.pools import producers
 
 from notifications import dispatching
@@ -95,4 +95,7 @@ def _send(dispatch_id: int) -> None:
 def _impatient_connection(broker_url: str) -> Connection:
     """To the same broker as the workers', but one that gives up: kombu's own retries for ever."""
     options = {"socket_timeout": BROKER_TIMEOUT_S, "socket_connect_timeout": BROKER_TIMEOUT_S, "max_retries": 0}
-    return app.connection_for_write(broker_url, transport_options=options, connect_timeout=BROKER_TIMEOUT_S)
+    connection: Connection = app.connection_for_write(
+        broker_url, transport_options=options, connect_timeout=BROKER_TIMEOUT_S
+    )
+    return connection

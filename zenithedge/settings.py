@@ -5,6 +5,7 @@ The table in README.md lists the variables. With none set: SQLite, the in-memory
 
 import datetime as dt
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import environ
@@ -109,7 +110,7 @@ CHANNEL_LAYER = env.str("CHANNEL_LAYER", default="pubsub" if REDIS_URL else "mem
 REDIS_LAYER_HOST = {"address": REDIS_URL, "socket_timeout": 15, "socket_connect_timeout": 2, "max_connections": 2000}
 # Messages that a layer keeps for one process (core) or one socket before it drops: a burst to every trader at once.
 LAYER_CAPACITY = env.int("CHANNEL_LAYER_CAPACITY", default=10_000)
-LAYERS: dict[str, dict[str, object]] = {
+LAYERS: dict[str, dict[str, Any]] = {
     "pubsub": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
         "CONFIG": {"prefix": REDIS_PREFIX, "capacity": LAYER_CAPACITY, "hosts": [REDIS_LAYER_HOST]},
@@ -128,7 +129,7 @@ LAYERS: dict[str, dict[str, object]] = {
 }
 CHANNEL_LAYERS = {"default": LAYERS.get(CHANNEL_LAYER, {})}  # an unknown one is named by notifications.E005
 
-CACHES: dict[str, dict[str, object]] = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+CACHES: dict[str, dict[str, Any]] = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 if REDIS_URL:
     CACHES["default"] = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",

@@ -47,7 +47,7 @@ def use_broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None
         monkeypatch.setattr(settings, "CELERY_BROKER_URL", url)
 
     yield use
-    kombu.pools.reset()
+    kombu.pools.reset()  # type: ignore[no-untyped-call]  # kombu types some of itself
     tasks._impatient_connection.cache_clear()
 
 
