@@ -164,4 +164,4 @@ def test_rows_out_of_sight_cost_no_layout_and_a_row_is_small(trader: Trader, sit
     site.post_alerts(*SYMBOLS * 3)
     page = trader.sign_in(path="/notifications/")
     expect(rows(page).last).to_have_css("content-visibility", "auto")
-    assert rows(page).last.evaluate("(row) => row.querySelectorAll('*').length") <= 45
+    assert rows(page).last.evaluate("(row) => row.querySelectorAll('*').length") <= 28
