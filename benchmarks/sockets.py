@@ -1,10 +1,10 @@
-"""What a socket costs, beside the one that the Channels documentation teaches, on PostgreSQL and Redis, one process each.
+"""What a socket costs, beside one as the Channels documentation teaches it, on PostgreSQL and Redis, a process each.
 
     python -m scripts.with_services python -m benchmarks.sockets [--servers uvicorn daphne] [--sockets 1000]
 
-For each server and each side, in one run: signed-in connects a second (session check, group, welcome), memory of an idle
-signed-in socket, and messages of 590 bytes forwarded a second, each to one of the sockets. `µs` is processor time of the
-server process for each, which a busy machine disturbs less than the clock.
+For each server and each side, in one run: signed-in connects a second (session check, group, welcome), memory of an
+idle signed-in socket, and messages of 590 bytes forwarded a second, each to one of the sockets. `µs` is processor time
+of the server process for each, which a busy machine disturbs less than the clock.
 """
 
 import argparse
@@ -132,8 +132,6 @@ def _forwarded(server: psutil.Process, client: Any, places: Path, messages: int,
 
 
 def _command(user: int, side: str) -> tuple[str, str, bytes]:
-    from channels.layers import get_channel_layer
-
     from notifications import realtime
 
     frame = {
@@ -145,7 +143,7 @@ def _command(user: int, side: str) -> tuple[str, str, bytes]:
     message: Any = realtime.event_message(user, frame)  # type: ignore[arg-type]  # as long as a real one
     if side == "stock":
         message = {"type": "notification.event", "content": frame}
-    layer: Any = get_channel_layer()
+    layer = realtime._layer()  # its own serializer, as any publisher's
     return "PUBLISH", f"zenithedge__group__{realtime.group_name(user)}", layer.serialize(message)
 
 

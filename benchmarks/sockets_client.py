@@ -93,8 +93,7 @@ async def main(port: int) -> None:
     while line := (await loop.run_in_executor(None, sys.stdin.readline)).split():
         started = time.perf_counter()
         if line[0] == "connect":
-            places = [place.split() for place in Path(line[1]).read_text().splitlines()]
-            await asyncio.gather(*(open_socket(*place) for place in places))
+            await asyncio.gather(*(open_socket(*place) for place in places_in(line[1])))
             say(seconds=time.perf_counter() - started)
         elif line[0] == "expect":
             counter.reset(int(line[1]))
@@ -107,6 +106,10 @@ async def main(port: int) -> None:
             say(frames=counter.frames, at=counter.last)
         else:
             return
+
+
+def places_in(file: str) -> list[list[str]]:
+    return [place.split() for place in Path(file).read_text().splitlines()]
 
 
 def say(**figures: float) -> None:

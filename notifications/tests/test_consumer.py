@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 import pytest
@@ -136,6 +137,53 @@ async def test_a_socket_whose_task_is_killed_leaves_registry_and_group(alice: Us
     tab.communicator.future.cancel()
     await tab.communicator.wait()
     assert await has_gone(alice)
+
+
+async def test_sockets_opened_together_are_looked_up_together(
+    alice: User, bob: User, open_tab: OpenTab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[set[int]] = []
+    read_positions = stream.positions
+
+    def counted(user_ids: set[int]) -> dict[int, stream.Position]:
+        asked.append(user_ids)
+        return read_positions(user_ids)
+
+    monkeypatch.setattr(stream, "positions", counted)
+    cookies = {user: tabs.cookie_of(await tabs.in_thread(tabs.sign_in, user)) for user in (alice, bob)}
+    opened = await asyncio.gather(*(open_tab(user, cookie=cookies[user]) for user in (alice, bob) * 5))
+    assert len(opened) == 10
+    assert set().union(*asked) == {alice.pk, bob.pk}
+    assert len(asked) < len(opened)
+
+
+async def test_a_user_whom_the_application_around_vouches_for_is_let_in(alice: User, bob: User) -> None:
+    """As an application that puts its own sign-in before the socket does, and tests of it."""
+    for path, accepted in ((tabs.stream_path(alice), True), (tabs.stream_path(bob), False)):
+        tab = Tab(tabs.knock(path, cookie=None))
+        tab.communicator.scope["user"] = alice
+        assert (await tab.communicator.connect(tabs.PATIENCE_S))[0] is accepted
+        await tab.close()
+
+
+@pytest.mark.parametrize("cookie", ["", "\x00", "m" * 4000, "ü", "a b"])
+async def test_a_cookie_that_cannot_be_a_session_is_refused_and_fails_nobody_else(
+    cookie: str, alice: User, open_tab: OpenTab
+) -> None:
+    refused, tab = await asyncio.gather(is_refused(tabs.stream_path(alice), cookie=cookie), open_tab(alice))
+    assert refused
+    await tab.settled()
+
+
+async def test_an_id_beyond_every_table_is_refused(alices_cookie: str) -> None:
+    assert await is_refused(f"/stream/insights/{10**30}/", cookie=alices_cookie)
+
+
+async def test_a_stopped_server_says_so(alice: User, open_tab: OpenTab) -> None:
+    tab = await open_tab(alice)
+    tab.communicator.future.cancel()
+    assert await tab.close_code() == 1012
+    await tab.communicator.wait()
 
 
 async def test_connections_are_logged_without_their_session(

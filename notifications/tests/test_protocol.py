@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifications import commands, frames, payloads
-from notifications.commands import CommandError, Flood
+from notifications.commands import CommandError, Flood, SyncPace
 from notifications.positions import SentPosition
 from notifications.stream import CatchUp, Position, ReadAllResult, ReadResult
 from notifications.tests.rows import store_notification
@@ -123,6 +123,12 @@ def test_more_than_20_messages_a_second_for_5_seconds_are_a_flood(gap_s: float, 
     flood = Flood()
     risen = [flood.rises(message * gap_s) for message in range(round(seconds / gap_s))]
     assert any(risen) is floods
+
+
+def test_ten_syncs_may_come_at_once_and_then_one_a_second() -> None:
+    pace = SyncPace()
+    assert [pace.wait_s(100.0) for _ in range(12)] == [0.0] * 10 + [1.0, 2.0]
+    assert pace.wait_s(200.0) == 0.0
 
 
 # --- How far a socket is --------------------------------------------------------------------------------------------
