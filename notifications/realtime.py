@@ -9,15 +9,17 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
+import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
-from asgiref.sync import async_to_sync
 from channels.layers import InMemoryChannelLayer, get_channel_layer
 from django.db import transaction
 
-from notifications import metrics
+from notifications import metrics, publishing
 from notifications.frame_templates import FrameText
 from notifications.payloads import Frame
 
@@ -180,17 +182,32 @@ async def _send_all(messages: list[tuple[str, dict[str, Any]]]) -> None:
 
 
 def _run(messages: list[tuple[str, dict[str, Any]]]) -> None:
-    """Send on the sockets' loop when this process has one, else on a loop of its own."""
-    loop = _sockets_loop
-    if loop is None or not loop.is_running():
-        async_to_sync(_send_all)(messages)
+    """Hand the messages to the layer, within PUBLISH_TIMEOUT_S. Raises whatever the layer raises."""
+    if publishing.takes(_layer()):
+        publishing.publish(_layer(), messages, timeout_s=PUBLISH_TIMEOUT_S)
         return
-    future = asyncio.run_coroutine_threadsafe(_send_all(messages), loop)
+    future = asyncio.run_coroutine_threadsafe(_send_all(messages), _loop())
     try:
         future.result(PUBLISH_TIMEOUT_S)
     except TimeoutError:
         future.cancel()
         raise
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    """The loop that this process's sockets live on, else one kept for publishing: the layer's connections are a
+    loop's own, and a new loop for each call would open new ones each time."""
+    if _sockets_loop is not None and _sockets_loop.is_running():
+        return _sockets_loop
+    return _publishing_loop(os.getpid())
+
+
+@cache
+def _publishing_loop(process_id: int) -> asyncio.AbstractEventLoop:
+    """Threads do not survive a fork, so each process has its own."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="notifications-publishing", daemon=True).start()
+    return loop
 
 
 def _beat_group(channel_name: str) -> str:

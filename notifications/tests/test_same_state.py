@@ -279,10 +279,10 @@ STATE_KEYS = {"position", "epoch", "unreadCount", "behind", "stale", "waiting"}
 def two_tabs(hints: list[tuple[int, Frame]], monkeypatch: pytest.MonkeyPatch) -> Iterator[type[TwoTabs]]:
     published: list[Frame] = []
 
-    async def record(messages: list[tuple[str, dict[str, Any]]]) -> None:
+    def record(messages: list[tuple[str, dict[str, Any]]]) -> None:
         published.extend(json.loads(message["frame"]) for _, message in messages if "frame" in message)
 
-    monkeypatch.setattr(realtime, "_send_all", record)
+    monkeypatch.setattr(realtime, "_run", record)
     monkeypatch.setattr(TwoTabs, "hints", published, raising=False)
     browsers = (Browser(), Browser())
     monkeypatch.setattr(TwoTabs, "browsers", browsers, raising=False)
