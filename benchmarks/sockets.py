@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 import redis
 
 from scripts import asgi_servers as servers
@@ -123,7 +123,7 @@ def _forwarded(server: psutil.Process, client: Any, places: Path, messages: int,
     for _ in range(messages // len(users)):
         with connection.pipeline(transaction=False) as pipe:
             for command in commands:
-                pipe.execute_command(*command)
+                pipe.publish(*command)
             pipe.execute()
     answer = json.loads(client.stdout.readline())
     yield "forwarded", answer["frames"]
@@ -131,7 +131,7 @@ def _forwarded(server: psutil.Process, client: Any, places: Path, messages: int,
     yield "forward µs", (_cpu(server) - cpu) / messages * 1e6
 
 
-def _command(user: int, side: str) -> tuple[str, str, bytes]:
+def _command(user: int, side: str) -> tuple[str, bytes]:
     from notifications import realtime
 
     frame = {
@@ -144,7 +144,7 @@ def _command(user: int, side: str) -> tuple[str, str, bytes]:
     if side == "stock":
         message = {"type": "notification.event", "content": frame}
     layer = realtime._layer()  # its own serializer, as any publisher's
-    return "PUBLISH", f"zenithedge__group__{realtime.group_name(user)}", layer.serialize(message)
+    return f"zenithedge__group__{realtime.group_name(user)}", layer.serialize(message)
 
 
 def ask(client: Any, command: str) -> Any:

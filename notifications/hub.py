@@ -183,7 +183,14 @@ class Hub:
         while True:
             try:
                 return await duty()
-            except Exception:
+            except Exception as fault:
+                if _is_to_end():  # the core layer may answer a cancellation with a fault of its own
+                    raise asyncio.CancelledError from fault
                 self._be_deaf()
                 logger.exception("The channel layer failed; trying again in %.0f s", RETRY_S)
                 await asyncio.sleep(RETRY_S)
+
+
+def _is_to_end() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

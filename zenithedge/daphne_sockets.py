@@ -92,11 +92,11 @@ def bound_daphnes_sockets() -> None:
 def _create_application(self: Any, protocol: Any, scope: dict[str, Any]) -> asyncio.Queue[dict[str, Any]] | None:
     """The application of a connection; daphne's own way gives a socket no say in `receive` and `send`."""
     if not isinstance(protocol, BoundedSocket):
-        queue: asyncio.Queue[dict[str, Any]] | None = self.create_other_application(protocol, scope)
-        return queue
+        return self.create_other_application(protocol, scope)  # type: ignore[no-any-return]  # daphne ships no types
     if not self.says_goodbye:
         self.says_goodbye = True
-        reactor.addSystemEventTrigger("before", "shutdown", _say_goodbye, self)
+        # twisted's stubs have the arguments in another order than the function
+        reactor.addSystemEventTrigger("before", "shutdown", _say_goodbye, self)  # type: ignore[arg-type]
     protocol.application_queue = asyncio.Queue()
     scope.setdefault("asgi", {"version": "3.0"})
     application = self.application(scope=scope, receive=protocol.receive, send=protocol.send)

@@ -376,6 +376,23 @@ async def test_a_frozen_layer_holds_up_no_handshake(
     assert not registry().hub.hears
 
 
+async def test_a_layer_that_turns_the_end_into_a_fault_keeps_no_hub_alive(
+    alice: User, open_tab: OpenTab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def receive(channel_name: str) -> dict[str, Any]:
+        try:
+            return await asyncio.Event().wait()  # type: ignore[return-value]  # it never ends by itself
+        except asyncio.CancelledError as end:
+            raise KeyError(channel_name) from end
+
+    monkeypatch.setattr(realtime, "receive", receive)
+    tab = await open_tab(alice)
+    task = registry().hub._task
+    await tab.close()
+    await asyncio.wait([task], timeout=tabs.PATIENCE_S)
+    assert task.cancelled()
+
+
 async def test_the_tick_ends_with_the_last_socket(alice: User, open_tab: OpenTab) -> None:
     tab = await open_tab(alice)
     tasks = [*registry()._tasks, registry().hub._task]
