@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models.signals import post_delete, post_save, pre_save
 from django.dispatch import receiver
 
@@ -25,12 +25,17 @@ def record_insight(sender: type[TradeValidation], instance: TradeValidation, raw
 
     A row in a savepoint and nothing else: no lock on anybody's inbox, and whatever goes wrong is logged and left to
     the sweep, so that the trade is stored in any case. Insights of a fixture are history: recorded as closed.
+
+    Raises only when the connection was lost and the caller's transaction with it: Django would roll that back without
+    a word at its end, and the caller take the trade for stored.
     """
     try:
         with transaction.atomic():
             state = DispatchState.CLOSED if raw else DispatchState.OPEN
             dispatch = dispatching.open_revision(instance, state=state)
     except Exception:
+        if connection.in_atomic_block and connection.needs_rollback:
+            raise
         logger.exception("The dispatch of insight %s could not be recorded; the sweep will", instance.signal_id)
         return
     if dispatch is not None and not raw:

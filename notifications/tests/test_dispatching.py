@@ -85,6 +85,24 @@ class TestSavingAnInsight:
 
         assert InsightNotification.objects.get().signal == signal
 
+    @pytest.mark.services
+    def test_says_so_when_the_connection_is_lost_while_recording(
+        self, alice: User, make_insight: MakeSignal, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The caller's transaction is lost with it; without a word, the trade would pass for stored."""
+
+        def lose_the_connection(*args: object, **kwargs: object) -> None:
+            connection.connection.close()
+            raise DatabaseError("the connection was cut")
+
+        with monkeypatch.context() as broken:
+            broken.setattr(dispatching, "open_revision", lose_the_connection)
+            with pytest.raises(DatabaseError), transaction.atomic():
+                make_insight(alice)
+        connection.close()
+
+        assert not Signal.objects.exists()
+
     def test_survives_a_fault_in_dispatching_and_the_sweep_notifies(
         self, alice: User, make_insight: MakeSignal, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
