@@ -8,6 +8,7 @@ kept in var/benchmarks/.
 
 import argparse
 import json
+import signal
 import time
 import traceback
 from dataclasses import replace
@@ -15,7 +16,6 @@ from pathlib import Path
 
 from benchmarks import report
 from benchmarks.arena import Arena
-from benchmarks.processes import ProgramError
 from benchmarks.results import Row, table
 from benchmarks.rows import MEASURES
 from benchmarks.scale import FULL, QUICK
@@ -35,6 +35,7 @@ def main() -> int:
     if options.rounds:
         scale = replace(scale, rounds=options.rounds)
     wanted = options.row or list(MEASURES)
+    signal.signal(signal.SIGTERM, _end)
     began = time.monotonic()
     rows: list[Row] = []
     failed = False
@@ -46,7 +47,7 @@ def main() -> int:
             started = time.monotonic()
             try:
                 found = MEASURES[name](arena, scale)
-            except ProgramError:
+            except Exception:  # the other rows are worth as much without this one
                 failed = True
                 print(f"\n{name} could not be measured:\n{traceback.format_exc()}", flush=True)
                 continue
@@ -61,6 +62,11 @@ def main() -> int:
     if not failed and not options.row and not options.quick:
         report.publish(rows, results)
     return 1 if failed else 0
+
+
+def _end(number: int, frame: object) -> None:
+    """Leave by the way that ends what was started."""
+    raise SystemExit(128 + number)
 
 
 if __name__ == "__main__":

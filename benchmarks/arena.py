@@ -75,6 +75,7 @@ class Server:
     contestant: Contestant
     port: int
     population: Population
+    environment: dict[str, str]  # beside the population's
 
     def socket(self, place: int) -> dict[str, str]:
         """Where the user at that place connects, and as whom."""
@@ -220,7 +221,7 @@ class Programs:
         port = free_port()
         settings = population.environment | {"SITE_URL": f"http://127.0.0.1:{port}"} | (environment or {})
         program = self._run(f"{contestant}-{port}", self._server_command(contestant, port), settings)
-        return Server(program, contestant, port, population)
+        return Server(program, contestant, port, population, environment or {})
 
     def worker(self, population: Population) -> Program:
         """Ours: the Celery worker that runs the dispatches of house insights."""
@@ -233,8 +234,8 @@ class Programs:
         return self._run(f"{side}-writer", command, population.environment | (environment or {}), conversation=True)
 
     def writer_for(self, server: Server) -> Program:
-        extra = {"NCHAN_PORT": str(server.port)} if server.contestant == NCHAN else {}
-        return self.writer(server.contestant.side, server.population, extra)
+        environment = server.environment | {"NCHAN_PORT": str(server.port)}
+        return self.writer(server.contestant.side, server.population, environment)
 
     def client(self) -> Program:
         command = [environments.python("tools"), ROOT / "benchmarks" / "tools" / "client.py"]

@@ -1,6 +1,5 @@
 """What was measured: rows of figures, and whether each target is met."""
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from statistics import median
@@ -45,12 +44,12 @@ class Row:
     name: str
     title: str
     unit: str
-    figures: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    figures: dict[str, list[float]] = field(default_factory=dict)
     checks: list[Check] = field(default_factory=list)
     note: str = ""
 
     def add(self, contestant: Contestant | str, figure: float) -> None:
-        self.figures[str(contestant)].append(figure)
+        self.figures.setdefault(str(contestant), []).append(figure)
 
     def median(self, contestant: Contestant | str) -> float | None:
         figures = self.figures.get(str(contestant))

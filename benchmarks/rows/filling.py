@@ -1,5 +1,6 @@
 """Large tables in one statement each. Foreign keys are not checked meanwhile: the rows are right by construction."""
 
+import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,7 +17,7 @@ INSERT INTO notifications_insightnotification (user_id, signal_id, revision, tit
     priority, reason, seq, created_at, expires_at, read, read_at, delivered)
 SELECT u, %(first_signal)s + n, 1, '🟢 New Insight – EURUSD (1H)',
     '🎯 High confidence (88%%). Bullish setup on EURUSD with the trend; reward is 2.0 times the risk.', NULL, 88.4,
-    'high', 'all_rules_passed', n + 1, newest - (%(each)s - n) * interval '1 second', newest, n < %(read)s,
+    'high', 'all_rules_passed', n + 1, newest - (%(each)s - n) * %(period)s / %(each)s, newest, n < %(read)s,
     CASE WHEN n < %(read)s THEN newest END, false
 FROM unnest(%(users)s::bigint[]) AS u, generate_series(0, %(each)s - 1) AS n,
     (SELECT now() - %(age_days)s * interval '1 day' AS newest) AS times
@@ -27,6 +28,8 @@ INSERT INTO notifications_notificationdeliverylog (notification_id, channel, tar
 SELECT id, 'websocket', '', 1, 'acknowledged', true, '', 1, created_at FROM notifications_insightnotification
 WHERE user_id = ANY(%(users)s::bigint[])
 """
+
+PERIOD = dt.timedelta(days=20)  # from the oldest to the newest notification of a user
 
 Connection = psycopg.Connection[tuple[int]]
 
@@ -39,8 +42,15 @@ def add_signals(connection: Connection, count: int) -> int:
 def add_notifications(
     connection: Connection, users: list[int], each: int, *, first_signal: int, read: int, age_days: int
 ) -> None:
-    """`each` notifications for each user, a second apart, the first `read` of them read."""
-    values = {"users": users, "each": each, "first_signal": first_signal, "read": read, "age_days": age_days}
+    """`each` notifications for each user, evenly over PERIOD, the first `read` of them read."""
+    values: dict[str, object] = {
+        "users": users,
+        "each": each,
+        "first_signal": first_signal,
+        "read": read,
+        "age_days": age_days,
+    }
+    values["period"] = PERIOD
     with _without_checks(connection):
         connection.execute(NOTIFICATIONS, values)
         inboxes = "UPDATE notifications_inbox SET last_seq = %s WHERE user_id = ANY(%s::bigint[])"

@@ -1,10 +1,10 @@
-"""The insight that every side stores and sends; with the usual envelope it makes a frame of about 590 octets."""
+"""The insight that every side stores and sends; with the usual envelope it makes a frame of about 600 octets."""
 
 from decimal import Decimal
 from typing import Any
 
-NARRATIVE = "Bullish setup on EURUSD with the trend; reward is 2.0 times the risk. London is liquid."
-HEADLINE = "Euro area inflation holds at two percent"
+NARRATIVE = "Bullish with the trend."
+HEADLINE = "ECB holds"
 TRUTH_INDEX = Decimal("88.40")
 
 

@@ -21,13 +21,16 @@ import json
 import re
 import sys
 import time
+from contextlib import suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 import picows
 import uvloop
 
 MARK = r"bench-(\d+)"
 HANDSHAKE_TIMEOUT_S = 60
+ATTEMPTS = 3
 
 
 class Frames:
@@ -168,16 +171,25 @@ class Client:
         }
 
     async def _open(self, turns: asyncio.Semaphore, number: int, one: dict[str, str], kind: type[Socket]) -> Socket:
-        headers = {"Origin": one["url"].replace("ws", "http", 1).split("/", 3)[0] + "//" + one["url"].split("/")[2]}
-        if one.get("cookie"):
-            headers["Cookie"] = one["cookie"]
-        async with turns, asyncio.timeout(HANDSHAKE_TIMEOUT_S):
+        """Open one when it is its turn; a server that is overrun is asked again, as any client would."""
+        async with turns:
+            for _attempt in range(ATTEMPTS - 1):
+                with suppress(ConnectionError, TimeoutError, picows.WSError):
+                    return await self._try_to_open(number, one, kind)
+            return await self._try_to_open(number, one, kind)
+
+    async def _try_to_open(self, number: int, one: dict[str, str], kind: type[Socket]) -> Socket:
+        site = urlsplit(one["url"])
+        headers = {"Origin": f"http://{site.netloc}"} | ({"Cookie": one["cookie"]} if one["cookie"] else {})
+        async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
             _, socket = await picows.ws_connect(
                 lambda: kind(number, self.frames),
                 one["url"],
                 extra_headers=headers,
                 websocket_handshake_timeout=HANDSHAKE_TIMEOUT_S,
             )
+            if socket is None:  # closed in the handshake
+                raise ConnectionError("closed before it was ready")
             await socket.ready
         return socket
 

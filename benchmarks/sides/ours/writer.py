@@ -80,7 +80,7 @@ def burst(users: list[int], each: int) -> dict[str, float]:
     """Hint every stored notification of these users, a hundred in a call; what was counted as dropped meanwhile."""
     rows = InsightNotification.objects.filter(user_id__in=users).with_signal().order_by("seq", "user_id")
     events = [
-        (row.user_id, payloads.notification_frame("new_notification", row, unread_count=row.seq or 0)) for row in rows
+        (row.user_id, payloads.notification_frame("new_notification", row, unread_count=0, toast=False)) for row in rows
     ]
     before = dropped_hints()
     for start in range(0, len(events), 100):
