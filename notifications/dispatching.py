@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from django.contrib.auth import get_user_model
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Max, Q
+from django.db.models import Exists, Max, OuterRef, Q
 from django.utils import timezone
 
 from notifications import fan_out, messages, metrics, preferences, row_by_row
@@ -95,11 +95,11 @@ def _let_others_write() -> None:
 
 def _run_chunk(dispatch_id: int) -> bool:
     with transaction.atomic():
-        dispatch = InsightDispatch.objects.select_for_update().filter(pk=dispatch_id).first()
+        dispatch, overtaken = _locked(dispatch_id)
         if dispatch is None or dispatch.finished:
             return True
-        signal = Signal.objects.select_related("validation", "user").get(pk=dispatch.signal_id)
-        if _is_obsolete(dispatch, signal):
+        signal = dispatch.signal
+        if overtaken or signal.expires_at <= timezone.now():
             _finish(dispatch, DispatchState.CLOSED)
             return True
         users = next_users(dispatch, signal)
@@ -114,10 +114,12 @@ def _run_chunk(dispatch_id: int) -> bool:
         return dispatch.finished
 
 
-def _is_obsolete(dispatch: InsightDispatch, signal: Signal) -> bool:
-    """Past its expiry, or overtaken by a later revision that tells everyone."""
-    later = InsightDispatch.objects.filter(signal=signal, revision__gt=dispatch.revision)
-    return signal.expires_at <= timezone.now() or later.exists()
+def _locked(dispatch_id: int) -> tuple[InsightDispatch | None, bool]:
+    """The dispatch, with its insight and its owner, and whether a later revision tells everyone."""
+    later = InsightDispatch.objects.filter(signal=OuterRef("signal"), revision__gt=OuterRef("revision"))
+    dispatches = InsightDispatch.objects.select_for_update(of=("self",)).annotate(overtaken=Exists(later))
+    dispatch = dispatches.select_related("signal__validation", "signal__user").filter(pk=dispatch_id).first()
+    return dispatch, dispatch is not None and dispatch.overtaken
 
 
 def next_users(dispatch: InsightDispatch, signal: Signal) -> list[int]:
@@ -126,14 +128,14 @@ def next_users(dispatch: InsightDispatch, signal: Signal) -> list[int]:
     An owned signal concerns its owner; a house signal every active trader who was there when it came, staff only when
     they opted in.
     """
-    users = get_user_model().objects.filter(is_active=True, pk__gt=dispatch.cursor)
-    if signal.user_id is not None:
-        users = users.filter(pk=signal.user_id)
-    else:
-        users = users.filter(
-            Q(is_staff=False) | Q(notification_preference__house_insights_for_staff=True),
-            date_joined__lte=dispatch.opened_at,
-        )
+    if signal.user is not None:
+        return [signal.user.pk] if signal.user.is_active and signal.user.pk > dispatch.cursor else []
+    users = get_user_model().objects.filter(
+        Q(is_staff=False) | Q(notification_preference__house_insights_for_staff=True),
+        is_active=True,
+        pk__gt=dispatch.cursor,
+        date_joined__lte=dispatch.opened_at,
+    )
     return list(users.order_by("pk").values_list("pk", flat=True)[:CHUNK_USERS])
 
 

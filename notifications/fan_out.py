@@ -86,6 +86,7 @@ def _locked(user_ids: Sequence[int]) -> set[int]:
 def _values(announcement: Announcement, user_ids: Sequence[int]) -> dict[str, Any]:
     row = announcement.notification()
     return {
+        "user_ids": list(user_ids),
         "signal_id": announcement.signal.pk,
         "revision": announcement.revision,
         "first_user": min(user_ids),
@@ -208,13 +209,16 @@ moved AS (
 ),
 -- The statement sees the rows as they were before it: the new one comes on top, what it replaces has to go.
 unread AS MATERIALIZED (
-    SELECT user_id, 1 + (
-        SELECT count(*) FROM {_NOTIFICATION} AS notification WHERE notification.user_id = live.user_id AND {_UNREAD}
-    ) - (
-        SELECT count(*) FROM superseded
-        WHERE superseded.user_id = live.user_id AND superseded.seq IS NOT NULL AND superseded.expired_at IS NULL
-    ) AS unread_count
+    SELECT user_id, coalesce(before.rows, 0) + 1 - coalesce(replaced.rows, 0) AS unread_count
     FROM live
+    LEFT JOIN (
+        SELECT user_id, count(*) AS rows FROM {_NOTIFICATION}
+        WHERE user_id = ANY(%(user_ids)s::bigint[]) AND {_UNREAD} GROUP BY user_id
+    ) AS before USING (user_id)
+    LEFT JOIN (
+        SELECT user_id, count(*) AS rows FROM superseded
+        WHERE seq IS NOT NULL AND expired_at IS NULL GROUP BY user_id
+    ) AS replaced USING (user_id)
 )
 SELECT
 (

@@ -106,14 +106,13 @@ FROM jsonb_to_recordset(%(given)s::jsonb)
 
 
 def judge(user_ids: Sequence[int], facts: Facts, now: dt.datetime) -> dict[str, Any]:
-    """The parameters of DECIDE for these users, with what Python has to judge for it."""
+    """The parameters of DECIDE beside `user_ids`, with what Python has to judge for these users."""
     with connection.cursor() as cursor:
         cursor.execute(JUDGE, {"user_ids": list(user_ids)})
         found = cursor.fetchall()
     odd = [user_id for user_id, _ in found if user_id is not None]
     default = preferences.decide(default_rules(), facts, Channel.WEBSOCKET, now)
     return {
-        "user_ids": list(user_ids),
         "given": given(decide_each(odd, facts, now) | {NO_ROW: default}),
         "quiet_hours": _quiet_hours((hours for _, hours in found if hours is not None), now),
         "now": now,
