@@ -42,6 +42,7 @@ HINT_GRACE_S = 0.3
 CHECK_S = 10.0
 # In slices, spread over that time: threads that work take the interpreter from the sockets for milliseconds at a time.
 CHECKED_AT_ONCE = 250
+LOOKED_AT_ONCE = 2000  # positions are read more quickly
 # Of that time; the rest is for the next round to begin in time.
 CHECK_ROUND = 0.8
 
@@ -192,11 +193,12 @@ class Registry:
 
     async def check(self, user_ids: Iterable[int] | None = None, *, within_s: float = 0.0) -> None:
         """Close the sockets, of these users or of all, whose sign-in no longer holds; evenly over `within_s`."""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
         slices = list(_slices(self.sockets(user_ids), CHECKED_AT_ONCE))
-        for some in slices:
+        for number, some in enumerate(slices, 1):
             await _each([self._check_some(some)])
-            if within_s:
-                await asyncio.sleep(within_s / len(slices))
+            await asyncio.sleep(max(0.0, started + within_s * number / len(slices) - loop.time()))
 
     # --- How they are done ------------------------------------------------------------------------------------------
 
@@ -208,11 +210,14 @@ class Registry:
 
     async def _behind(self) -> list[tuple[Socket, SentPosition]]:
         """Sockets that are not where their streams are, with the positions that they had before the question."""
-        places = [(socket, replace(socket.position)) for socket in self.sockets() if socket.idle]
-        if not places:
-            return []
-        last = await in_database(stream.last_seqs, {socket.user_id for socket, _ in places})
-        return [(socket, place) for socket, place in places if last.get(socket.user_id, place.through) != place.through]
+        behind = []
+        for some in _slices(self.sockets(), LOOKED_AT_ONCE):
+            places = [(socket, replace(socket.position)) for socket in some if socket.idle]
+            last = await in_database(stream.last_seqs, {socket.user_id for socket, _ in places})
+            behind += [
+                (socket, place) for socket, place in places if last.get(socket.user_id, place.through) != place.through
+            ]
+        return behind
 
     async def _heal(self, user_id: int, through: int, epoch: str, sockets: list[Socket]) -> None:
         missed = await in_database(stream.catch_up, user_id, since=through, epoch=epoch)
