@@ -43,6 +43,21 @@ def installed_nginx() -> str | None:
     return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 
 
+def faketime() -> str:
+    """The path of libfaketime: this machine's, else apt's (as root)."""
+    path = _installed_faketime()
+    if not path and _apt_installs("libfaketime", "faketime"):
+        path = _installed_faketime()
+    if not path:
+        raise MissingError("libfaketime cannot be had: install it, on Debian or Ubuntu: sudo apt-get install faketime")
+    return path
+
+
+def _installed_faketime() -> str | None:
+    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
+    return str(found[0]) if found else None
+
+
 def node_js() -> str:
     path = node.node()
     if not path:

@@ -27,6 +27,7 @@ from scripts.stack import LAYERS, ROOT, Stack, stack
 DOCUMENT = ROOT / "docs" / "reliability.md"
 KEPT_LOGS = ROOT / "logs" / "faults"
 TRADERS = 50
+SHORT_TRADERS = 25
 SOCKETS_EACH = 4
 WARM_UP_S = 15.0
 SHORT_WARM_UP_S = 5.0
@@ -120,9 +121,11 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--full", action="store_true", help="every fault, at its full length")
     parser.add_argument("--only", nargs="+", metavar="WORD", help="faults whose name contains a word")
-    parser.add_argument("--traders", type=int, default=TRADERS, help="default: %(default)s")
+    parser.add_argument("--traders", type=int, help=f"default: {TRADERS}; {SHORT_TRADERS} in the short run")
     parser.add_argument("--layer", choices=LAYERS, default=LAYERS[0], help="channel layer (default: %(default)s)")
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.traders = options.traders or (TRADERS if options.full or options.only else SHORT_TRADERS)
+    return options
 
 
 def _exit_on_signal(number: int, frame: Any) -> None:

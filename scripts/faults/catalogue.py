@@ -16,6 +16,7 @@ import redis
 from websockets.asyncio.client import ClientConnection, connect
 
 from notifications.stream_client import Policy
+from scripts import needs
 from scripts.faults import levels
 from scripts.processes import Process
 from scripts.stack import ROOT
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from scripts.faults.run import Run
 
 IMPATIENT = Policy(reconnect_min_s=0.01, reconnect_max_s=0.05)
-FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 FULL_DEVICE = "/dev/full"
 
 
@@ -228,7 +228,7 @@ class ClockStepped(Fault):
         await asyncio.to_thread(
             _restart_with,
             [process],
-            LD_PRELOAD=str(FAKETIME),
+            LD_PRELOAD=await asyncio.to_thread(needs.faketime),
             FAKETIME_TIMESTAMP_FILE=str(self._file(run)),
             FAKETIME_CACHE_DURATION="1",
             FAKETIME_DONT_FAKE_MONOTONIC="1",
@@ -302,7 +302,7 @@ class Restored(Fault):
 
 
 def catalogue(servers: Iterable[str]) -> list[Fault]:
-    """Every fault there is, the restore last: by then its backup is some minutes old."""
+    """Every fault that there is, the restore last: by then its backup is some minutes old."""
     daphne, uvicorn = (next(name for name in servers if name.startswith(kind)) for kind in ("daphne", "uvicorn"))
     killed, ended = signal.SIGKILL, signal.SIGTERM
     return [
