@@ -117,9 +117,9 @@ def _run_chunk(dispatch_id: int) -> bool:
 def _locked(dispatch_id: int) -> tuple[InsightDispatch | None, bool]:
     """The dispatch, with its insight and its owner, and whether a later revision tells everyone."""
     later = InsightDispatch.objects.filter(signal=OuterRef("signal"), revision__gt=OuterRef("revision"))
-    dispatches = InsightDispatch.objects.select_for_update(of=("self",)).annotate(overtaken=Exists(later))
-    dispatch = dispatches.select_related("signal__validation", "signal__user").filter(pk=dispatch_id).first()
-    return dispatch, dispatch is not None and dispatch.overtaken
+    dispatches = InsightDispatch.objects.select_related("signal__validation", "signal__user").filter(pk=dispatch_id)
+    dispatch = dispatches.annotate(overtaken=Exists(later)).select_for_update(of=("self",)).first()
+    return dispatch, bool(getattr(dispatch, "overtaken", False))
 
 
 def next_users(dispatch: InsightDispatch, signal: Signal) -> list[int]:

@@ -94,7 +94,7 @@ def _values(announcement: Announcement, user_ids: Sequence[int]) -> dict[str, An
         "title": row.title,
         "snippet": row.snippet,
         "confidence": row.confidence,
-        "priority": row.priority.value,
+        "priority": announcement.facts.priority.value,
         "news_headline": row.news_headline,
         "now": announcement.now,
         "expires_at": row.expires_at,

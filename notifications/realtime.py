@@ -25,7 +25,7 @@ from notifications.payloads import Frame
 
 logger = logging.getLogger(__name__)
 
-Event = tuple[int, Frame] | tuple[int, FrameText]  # for the sockets of this user
+Event = tuple[int, Frame | FrameText]  # for the sockets of this user
 
 # One type for ever, kinds inside: during a rolling deploy an unknown type would raise in every receiving consumer.
 EVENT_TYPE = "notification.event"
@@ -45,10 +45,8 @@ def event_message(user_id: int, frame: Frame | FrameText) -> dict[str, Any]:
     `seq` is the frame's position, null for a frame without one. Who receives it neither parses nor writes JSON.
     Raises TypeError or ValueError for a frame that is not plain JSON.
     """
-    if isinstance(frame, FrameText):
-        seq, text = frame
-    else:
-        seq, text = frame.get("seq"), json.dumps(frame, allow_nan=False, separators=(",", ":"))
+    seq = frame.seq if isinstance(frame, FrameText) else frame.get("seq")
+    text = frame.text if isinstance(frame, FrameText) else json.dumps(frame, allow_nan=False, separators=(",", ":"))
     return {"type": EVENT_TYPE, "user_id": user_id, "seq": seq, "frame": text}
 
 

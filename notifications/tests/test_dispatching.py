@@ -14,6 +14,7 @@ from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from notifications import dispatching, reconcile, stream
+from notifications.announcing import Batch
 from notifications.manager import NotificationManager
 from notifications.models import (
     DispatchState,
@@ -175,7 +176,7 @@ class TestRunningADispatch:
         monkeypatch.setattr(dispatching, "CHUNK_USERS", 2)
         chunks: list[list[int]] = []
 
-        def killed_in_the_second(signal: Signal, revision: int, user_ids: list[int]) -> dispatching.Batch:
+        def killed_in_the_second(signal: Signal, revision: int, user_ids: list[int]) -> Batch:
             chunks.append(user_ids)
             if len(chunks) == 2:
                 raise KeyboardInterrupt
@@ -377,7 +378,7 @@ class TestReconcile:
         bulk_validate(make_signal(bob))
         notify = dispatching.notify
 
-        def fail_for_poison(signal: Signal, revision: int, user_ids: list[int]) -> dispatching.Batch:
+        def fail_for_poison(signal: Signal, revision: int, user_ids: list[int]) -> Batch:
             if signal.strategy == "Poison":
                 raise ValueError("poisoned")
             return notify(signal, revision, user_ids)

@@ -2,7 +2,10 @@
 
 import datetime as dt
 import json
+import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
@@ -231,7 +234,8 @@ def test_preferences_changed_between_the_statements_begin_the_chunk_again(
     """What Python judged has to be what SQL reads, or a window that nobody evaluated would pass for not quiet."""
     signal = unannounced(make_signal)
     dispatch = InsightDispatch.objects.create(signal=signal, revision=1, fingerprint="")
-    judge, judged = rules_sql.judge, []
+    judge = rules_sql.judge
+    judged: list[Sequence[int]] = []
 
     def change_after_judging(user_ids: Sequence[int], *facts: Any) -> dict[str, Any]:
         values = judge(user_ids, *facts)
@@ -269,6 +273,31 @@ def test_a_row_that_somebody_else_wrote_meanwhile_begins_the_chunk_again(
     dispatching.run(dispatch.pk)
 
     assert blind == []
+    assert InsightNotification.objects.filter(signal=signal).count() == len(traders)
+    assert set(Inbox.objects.filter(user__in=traders).values_list("last_seq", flat=True)) == {1}
+
+
+def test_the_same_insight_twice_at_once_leaves_no_hole_in_any_position(
+    traders: list[User], make_signal: MakeSignal
+) -> None:
+    """The second waits for the inboxes of the first, and only then looks who has it."""
+    signal = unannounced(make_signal)
+    user_ids = [trader.pk for trader in traders]
+    barrier = threading.Barrier(2)
+
+    def notify() -> Counter[str]:
+        try:
+            with transaction.atomic():
+                announcement = announce(signal, 1)
+                barrier.wait()
+                return fan_out.write(announcement, user_ids).verdicts
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as threads:
+        verdicts = [future.result() for future in [threads.submit(notify), threads.submit(notify)]]
+
+    assert sorted(count["send"] for count in verdicts) == [0, len(traders)]
     assert InsightNotification.objects.filter(signal=signal).count() == len(traders)
     assert set(Inbox.objects.filter(user__in=traders).values_list("last_seq", flat=True)) == {1}
 
@@ -328,9 +357,11 @@ def outcome(
 
 
 def rows() -> dict[str, Any]:
-    notifications = list(InsightNotification.objects.order_by("user_id", "revision").values())
+    notifications: list[Any] = list(InsightNotification.objects.order_by("user_id", "revision").values())
+    deliveries: list[Any] = list(
+        NotificationDeliveryLog.objects.order_by("notification__user", "notification__revision").values()
+    )
     named = {row["id"]: (row["user_id"], row["revision"]) for row in notifications}
-    deliveries = list(NotificationDeliveryLog.objects.order_by("notification__user", "notification__revision").values())
     for row in notifications:
         row["superseded_by_id"] = named.get(row["superseded_by_id"])
         del row["id"]
