@@ -9,7 +9,9 @@ import matplotlib as mpl
 
 mpl.use("svg")
 # The same figures make the same file.
-mpl.rcParams.update({"svg.hashsalt": "benchmarks", "font.size": 9, "figure.constrained_layout.use": True})
+mpl.rcParams.update(
+    {"svg.hashsalt": "benchmarks", "svg.fonttype": "none", "font.size": 9, "figure.constrained_layout.use": True}
+)
 
 from matplotlib import pyplot  # noqa: E402
 
@@ -55,7 +57,9 @@ def bars(rows: list[dict[str, Any]]) -> Any:
 
 def targets(rows: list[dict[str, Any]]) -> Any:
     """How far beyond its target each ratio is: 1 is met, 2 is twice as good as asked."""
-    asked = [(f"{row['title']}: {check['what']}", margin(check)) for row in rows for check in row["checks"]][::-1]
+    asked = [
+        (f"{row['name']}: {row['title']}: {check['what']}", margin(check)) for row in rows for check in row["checks"]
+    ][::-1]
     asked = [(title, share) for title, share in asked if share is not None]
     figure, axis = pyplot.subplots(figsize=(9, 0.26 * len(asked) + 1))
     shares = [share for _title, share in asked]
