@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from notifications import realtime
@@ -22,6 +23,7 @@ BEAT_PATIENCE_S = 2.0
 JOIN_PATIENCE_S = 1.0
 JOINED_AT_ONCE = 100
 RETRY_S = 1.0
+RECANCEL_S = 0.1
 # The layers forget a member after a day (group_expiry).
 REJOIN_S = 3600.0
 
@@ -83,16 +85,21 @@ class Hub:
         except Exception:
             logger.exception("The channel layer was left in disorder")
         finally:
+            await self._stop()
+
+    async def _stop(self) -> None:
+        """Redis's client forgets a cancellation that comes while it connects: again, until it is heard."""
+        while not self._task.done():
             self._task.cancel()
+            with suppress(asyncio.CancelledError):  # the whole loop may be ending
+                await asyncio.wait([self._task], timeout=RECANCEL_S)
 
     # --- Its three duties -------------------------------------------------------------------------------------------
 
     async def _live(self) -> None:
         await self._until_it_works(self._open)
-        async with asyncio.TaskGroup() as duties:
-            duties.create_task(self._receive())
-            duties.create_task(self._keep_groups())
-            duties.create_task(self._listen_for_beats())
+        # Not a task group: that passes a cancellation on to its tasks once only (see `_stop`).
+        await asyncio.gather(self._receive(), self._keep_groups(), self._listen_for_beats(), return_exceptions=True)
 
     async def _open(self) -> None:
         self._channel = await realtime.new_channel()

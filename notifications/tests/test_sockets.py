@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -384,6 +385,22 @@ async def test_a_layer_that_turns_the_end_into_a_fault_keeps_no_hub_alive(
             return await asyncio.Event().wait()  # type: ignore[return-value]  # it never ends by itself
         except asyncio.CancelledError as end:
             raise KeyError(channel_name) from end
+
+    monkeypatch.setattr(realtime, "receive", receive)
+    tab = await open_tab(alice)
+    task = registry().hub._task
+    await tab.close()
+    await asyncio.wait([task], timeout=tabs.PATIENCE_S)
+    assert task.cancelled()
+
+
+async def test_a_layer_that_forgets_the_first_cancellation_keeps_no_hub_alive(
+    alice: User, open_tab: OpenTab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def receive(channel_name: str) -> dict[str, Any]:
+        with suppress(asyncio.CancelledError):  # as Redis's client does while it connects
+            await asyncio.Event().wait()
+        return await asyncio.Event().wait()  # type: ignore[return-value]  # it never ends by itself
 
     monkeypatch.setattr(realtime, "receive", receive)
     tab = await open_tab(alice)
