@@ -38,6 +38,8 @@ _INBOX = f'"{Inbox._meta.db_table}"'
 
 # `signal_id` and the range of users together, so that what other chunks of the same insight wrote is not read.
 _SAME_INSIGHT = "signal_id = %(signal_id)s AND user_id BETWEEN %(first_user)s AND %(last_user)s"
+# Said of each table that is joined: else the whole of it may be read for a chunk.
+_THESE_USERS = "user_id = ANY(%(user_ids)s::bigint[])"
 _UNREAD = "seq IS NOT NULL AND NOT read AND expired_at IS NULL AND superseded_by_id IS NULL"
 
 
@@ -166,7 +168,7 @@ fresh AS (
         user_id, %(signal_id)s, %(revision)s, %(title)s, %(snippet)s, %(confidence)s, %(priority)s, %(news_headline)s,
         reason, CASE verdict WHEN '{Verdict.SEND}' THEN last_seq + 1 END, held_until, %(now)s, %(expires_at)s,
         FALSE, FALSE
-    FROM decided JOIN {_INBOX} USING (user_id)
+    FROM decided JOIN (SELECT user_id, last_seq FROM {_INBOX} WHERE {_THESE_USERS}) AS inbox USING (user_id)
     WHERE verdict <> '{Verdict.SUPPRESS}'
     ORDER BY user_id
     RETURNING id, user_id, seq, reason
@@ -205,7 +207,7 @@ moved AS (
         FROM (SELECT user_id, seq FROM live UNION ALL SELECT user_id, seq FROM superseded) AS change
         GROUP BY user_id
     ) AS position
-    WHERE inbox.user_id = position.user_id
+    WHERE inbox.user_id = position.user_id AND inbox.{_THESE_USERS}
 ),
 -- The statement sees the rows as they were before it: the new one comes on top, what it replaces has to go.
 unread AS MATERIALIZED (
@@ -213,7 +215,7 @@ unread AS MATERIALIZED (
     FROM live
     LEFT JOIN (
         SELECT user_id, count(*) AS rows FROM {_NOTIFICATION}
-        WHERE user_id = ANY(%(user_ids)s::bigint[]) AND {_UNREAD} GROUP BY user_id
+        WHERE {_THESE_USERS} AND {_UNREAD} GROUP BY user_id
     ) AS before USING (user_id)
     LEFT JOIN (
         SELECT user_id, count(*) AS rows FROM superseded

@@ -83,7 +83,9 @@ SELECT
     CASE coalesce(given.verdict, {VERDICT}) WHEN '{Verdict.HOLD}' THEN coalesce(given.held_until, quiet.held_until) END
         AS held_until
 FROM unnest(%(user_ids)s::bigint[]) AS reader (user_id)
-LEFT JOIN {_TABLE} preference ON preference.user_id = reader.user_id
+LEFT JOIN {_TABLE} preference
+    -- The second condition bounds what is read of the table, whatever the planner expects.
+    ON preference.user_id = reader.user_id AND preference.user_id = ANY(%(user_ids)s::bigint[])
 LEFT JOIN jsonb_to_recordset(%(given)s::jsonb)
     AS given (user_id bigint, verdict text, reason text, held_until timestamptz)
     ON given.user_id = CASE WHEN preference.user_id IS NULL THEN {NO_ROW} ELSE reader.user_id END
