@@ -39,7 +39,7 @@ def main() -> int:
     began = time.monotonic()
     rows: list[Row] = []
     failed = False
-    with services() as addresses:
+    with services(durable=True) as addresses:
         arena = Arena(RUN, addresses)
         for side, why in arena.missing.items():
             print(f"{side} is left out: {why}", flush=True)

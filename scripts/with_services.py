@@ -39,12 +39,12 @@ def main(command: list[str]) -> int:
 
 
 @contextmanager
-def services() -> Iterator[dict[str, str]]:
-    """Start both; give DATABASE_URL and REDIS_URL; stop both."""
+def services(*, durable: bool = False) -> Iterator[dict[str, str]]:
+    """Start both; give DATABASE_URL and REDIS_URL; stop both. A `durable` PostgreSQL survives a crash."""
     with ExitStack() as stack:
         directory = stack.enter_context(temporary_directory())
         redis_process, redis_url = redis_service(directory)
-        postgres_process, database_url = postgres_service(directory)
+        postgres_process, database_url = postgres_service(directory, durable=durable)
         for process in (redis_process, postgres_process):
             stack.callback(process.stop)
             process.start()
