@@ -143,8 +143,9 @@ if REDIS_URL:
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True  # what came of it is in the rows
 CELERY_RESULT_EXPIRES = None  # so there are none to clean up
-# A killed worker's task comes back. The tasks are short and harmless when run twice.
-CELERY_TASK_ACKS_LATE = True
+# Acknowledged when they begin. What a killed worker leaves is the sweep's to finish, long before a broker would give it
+# out again; and a worker that has tasks to acknowledge when Redis is restarted ends itself (celery 5.7, kombu 5.7).
+CELERY_TASK_ACKS_LATE = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "global_keyprefix": f"{REDIS_PREFIX}:celery:",

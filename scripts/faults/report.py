@@ -22,7 +22,8 @@ def line(result: Result) -> str:
         f"{findings.received:>8} received{findings.lost:>5} lost{findings.doubled:>4} doubled"
         f"{result.healed_s:>7.1f} s to heal{result.slowest_save_s:>7.2f} s slowest save{result.took_s:>6.0f} s in all"
     )
-    return "\n".join([text, *(f"       {remark}" for remark in findings.remarks)])
+    remarks = [*findings.remarks, *(f"{name} ended by itself and was started again" for name in result.restarted)]
+    return "\n".join([text, *(f"       {remark}" for remark in remarks)])
 
 
 def table(results: Sequence[Result]) -> str:
@@ -39,8 +40,9 @@ def write(results: Sequence[Result], conditions: str, file: Path) -> None:
 
 def _row(result: Result) -> str:
     findings = result.findings
+    restarted = f" ({', '.join(result.restarted)} ended by itself and was started again)" if result.restarted else ""
     cells = [
-        result.fault,
+        result.fault + restarted,
         f"{findings.insights:,}",
         f"{findings.expected:,}",
         f"{findings.received:,}",

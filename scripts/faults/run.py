@@ -37,6 +37,7 @@ class Result:
     saves_repeated: int
     wire_doubles: int
     took_s: float  # with what it needed beforehand, the check and its undoing
+    restarted: list[str]  # what ended by itself
 
     @property
     def passed(self) -> bool:
@@ -53,6 +54,7 @@ class Run:
     backup: Path
     full: bool
     remarks: list[str] = field(default_factory=list)
+    restarted: list[str] = field(default_factory=list)  # since the last strike, by the supervisor
     before: Levels | None = None
     backed_up: int = 0  # commits that the backup holds
     _checked: int = 0
@@ -70,7 +72,7 @@ class Run:
         self.before = await asyncio.to_thread(levels.measure, self.stack)
 
     async def strike(self, fault: Fault) -> Result:
-        self.remarks = []
+        self.remarks, self.restarted = [], []
         began = time.monotonic()
         await fault.prepare(self)
         await self.until(lambda: self.audience.level, HEALED_WITHIN_S)
@@ -81,6 +83,7 @@ class Run:
         await asyncio.sleep(fault.lasts_s if self.full else min(fault.lasts_s, fault.short_s))
         await fault.end(self)
         ended = time.monotonic()
+        await self._supervise()
         level = asyncio.create_task(self._level_at())
         made_by_then = len(self.writing.commits)
         await asyncio.sleep(AFTER_S if self.full else SHORT_AFTER_S)
@@ -100,6 +103,7 @@ class Run:
             saves_repeated=sum(commit.retries for commit in commits),
             wire_doubles=self.audience.doubled_on_the_wire - doubles,
             took_s=time.monotonic() - began,
+            restarted=self.restarted,
         )
 
     async def check_everything(self) -> Findings:
@@ -123,11 +127,19 @@ class Run:
         """Look until everything is where it belongs, or the time is over."""
         signal_ids = [commit.signal_id for commit in commits]
         while True:
+            await self._supervise()
             rows = await asyncio.to_thread(ledger.read, self.stack.database_url, signal_ids)
             findings = ledger.compare(rows, self.audience.listeners)
             if (findings.clean and self.audience.level) or time.monotonic() >= deadline:
                 return findings
             await asyncio.sleep(POLL_S)
+
+    async def _supervise(self) -> None:
+        """Start again what has ended by itself, as systemd does on a real host (Restart=always)."""
+        for process in self.stack.processes.values():
+            if not process.is_running:
+                self.restarted.append(process.name)
+                await asyncio.to_thread(process.restart)
 
     async def _level_at(self) -> float:
         await self.until(lambda: self.audience.level, HEALED_WITHIN_S + 1)
