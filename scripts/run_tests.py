@@ -28,6 +28,8 @@ PROCESSES_ON_SERVICES = tuple(
     part for number in range(os.cpu_count() or 1) for part in ("--tx", f"popen//env:REDIS_PREFIX=tests-{number}")
 )
 ON_EVERY_CORE_OF_SERVICES = (*PROCESSES_ON_SERVICES, "--dist", "loadfile")
+# Known gap: the sockets' tests pass there too, but now and then one's event loop does not end on the core layer.
+ON_BOTH_LAYERS = "notifications/tests/test_realtime.py"
 # What one server can do that another may not: pages, sockets, alerts, a server that is killed and comes back.
 WITH_A_SERVER = "notifications/tests/browser/test_story.py"
 FAULTS = (sys.executable, "-m", "scripts.faults")
@@ -87,13 +89,13 @@ def _front_end(node: str) -> list[Phase]:
 def _on_services(*, every_combination: bool) -> list[Phase]:
     """Without the browser's: those bring a server with a database of its own, and would only be the same once more."""
     command = (*ON_SERVICES, *PYTEST, *ON_EVERY_CORE_OF_SERVICES)
-    marked = (*command, *_select(["browser"], "services"))
     if not every_combination:
+        marked = (*command, *_select(["browser"], "services"))
         return [Phase("Tests marked 'services', on PostgreSQL and Redis", marked)]
     core = {"CHANNEL_LAYER": "core"}
     return [
         Phase("All tests but the browser's, on PostgreSQL and Redis", (*command, *_select(["browser"]))),
-        Phase("Tests marked 'services', on Redis's other channel layer", marked, core),
+        Phase("Hints, on Redis's other channel layer", (*ON_SERVICES, *PYTEST, ON_BOTH_LAYERS), core),
     ]
 
 

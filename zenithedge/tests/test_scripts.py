@@ -91,7 +91,7 @@ def test_every_combination_has_the_whole_suite_on_the_services_both_layers_and_b
 
     _front_end, services, core, browser, uvicorn, others, faults = ran
     assert services.words[-2:] == ["-m", "not browser"]
-    assert (core.words[-1], core.variables["CHANNEL_LAYER"]) == ("services and not browser", "core")
+    assert (core.words[-1], core.variables["CHANNEL_LAYER"]) == (run_tests.ON_BOTH_LAYERS, "core")
     assert "TEST_SERVER" not in browser.variables
     assert (uvicorn.words[-1], uvicorn.variables["TEST_SERVER"]) == (run_tests.WITH_A_SERVER, "uvicorn")
     assert "scripts.with_services" not in others.words
