@@ -1,4 +1,5 @@
 import { apiAt } from "./api.js";
+import { Presence } from "./attention.js";
 import { renderedItems, startPage } from "./page.js";
 import { startPanel } from "./panel.js";
 import { Reads } from "./reads.js";
@@ -7,9 +8,9 @@ import { Following } from "./shared.js";
 import { InsightSocket } from "./socket.js";
 import { Store } from "./store.js";
 import { startThemeSwitch } from "./theme.js";
-import { startToasts } from "./toasts.js";
 
 const AGES_EVERY_MS = 30_000;
+const TOLD = ["arrived", "missed", "brief", "failed", "undoable"];
 
 startThemeSwitch();
 refreshAges();
@@ -32,7 +33,18 @@ function startLive(region) {
   const reads = new Reads({ api, store, socket });
   startPage({ store, reads, socket });
   startPanel(store);
-  startToasts({ store, reads });
+  bringToasts({ store, reads });
   socket.start();
   return store;
+}
+
+/** Toasts come with the first event that asks for one: most pages are left before. */
+function bringToasts(live) {
+  let toasts;
+  const tell = ({ type, detail }) => {
+    toasts ??= import("./toasts.js").then(({ startToasts }) => startToasts(live));
+    toasts.then((told) => told[type](detail)).catch(() => (toasts = null)); // the next event tries again
+  };
+  for (const type of TOLD) for (const source of [live.store, live.reads]) source.addEventListener(type, tell);
+  new Presence().onReturn(() => toasts?.then(({ collapse }) => collapse()));
 }

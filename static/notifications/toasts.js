@@ -1,4 +1,4 @@
-import { Burst, Presence } from "./attention.js";
+import { Burst } from "./attention.js";
 import { fromTemplate } from "./rows.js";
 import { Tabs } from "./tabs.js";
 
@@ -11,27 +11,25 @@ let tabs;
 let counted = [];
 let away = false;
 
-/** Toasts in the corner. How long one stays is the stylesheet's matter: its `.toast-life` animation ends. */
+/**
+ * Toasts in the corner: a function for each event that asks for one. How long one stays is the stylesheet's matter: its
+ * `.toast-life` animation ends.
+ */
 export function startToasts({ store, reads }) {
   live = { store, reads };
   tabs = new Tabs(region.dataset.userId);
-  store.addEventListener("arrived", ({ detail }) => arrived(detail.notifications));
-  store.addEventListener("missed", ({ detail }) => missed(detail.notifications));
-  store.addEventListener("brief", ({ detail }) => tellBrief(detail));
   store.addEventListener("change", withdraw);
-  reads.addEventListener("failed", ({ detail }) => tell("notice", "That was not saved", detail.message));
-  reads.addEventListener("undoable", offerUndo);
   region.addEventListener("click", ({ target }) => target.closest("[data-toast-close]") && close(target));
   region.addEventListener("animationend", ({ target }) => target.matches(".toast-life") && close(target));
   region.addEventListener("keydown", ({ key, target }) => key === "Escape" && close(target));
   document.querySelector("[data-bell-button]").addEventListener("click", clear); // the panel shows them
-  new Presence().onReturn(collapse);
   const sight = () => region.toggleAttribute("data-hidden", document.hidden); // where no toast grows old
   document.addEventListener("visibilitychange", sight);
   sight();
+  return { arrived, missed, brief, failed, undoable, collapse };
 }
 
-async function arrived(notifications) {
+async function arrived({ notifications }) {
   for (const notification of await claim(notifications)) {
     // Browsers refuse until somebody has clicked or typed on the page: then it is left out.
     document
@@ -44,20 +42,24 @@ async function arrived(notifications) {
 }
 
 /** After sleep or without a network: one is shown as if it had just come, more are counted. */
-async function missed(notifications) {
+async function missed({ notifications }) {
   const own = await claim(notifications);
   if (own.length > 1) count(own, true);
   else for (const notification of own) show(notification);
 }
 
 /** Quiet hours have ended. */
-async function tellBrief({ seq, held, live: stillLive, expired, reversed }) {
+async function brief({ seq, held, live: stillLive, expired, reversed }) {
   const [won] = await tabs.claim([`${live.store.epoch}:brief:${seq}`]);
   const rest = `${expired ? `, ${expired} expired` : ""}${reversed ? `, ${reversed} reversed` : ""}`;
   if (won) tell("brief", `Quiet hours are over: ${held} held back`, `${stillLive} still live${rest}.`);
 }
 
-function offerUndo() {
+function failed({ message }) {
+  tell("notice", "That was not saved", message);
+}
+
+function undoable() {
   region.querySelector("[data-undoing]")?.remove();
   if (live.reads.undoable) tell("undo", `${live.reads.undoable} marked as read`, "");
 }
