@@ -92,16 +92,18 @@ def bound_daphnes_sockets() -> None:
 def _create_application(self: Any, protocol: Any, scope: dict[str, Any]) -> asyncio.Queue[dict[str, Any]] | None:
     """The application of a connection; daphne's own way gives a socket no say in `receive` and `send`."""
     if not isinstance(protocol, BoundedSocket):
-        return self.create_other_application(protocol, scope)  # type: ignore[no-any-return]  # daphne ships no types
+        other: asyncio.Queue[dict[str, Any]] | None = self.create_other_application(protocol, scope)
+        return other
     if not self.says_goodbye:
         self.says_goodbye = True
         # twisted's stubs have the arguments in another order than the function
         reactor.addSystemEventTrigger("before", "shutdown", _say_goodbye, self)  # type: ignore[arg-type]
-    protocol.application_queue = asyncio.Queue()
+    queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    protocol.application_queue = queue
     scope.setdefault("asgi", {"version": "3.0"})
     application = self.application(scope=scope, receive=protocol.receive, send=protocol.send)
     self.connections[protocol]["application_instance"] = asyncio.ensure_future(application)
-    return protocol.application_queue
+    return queue
 
 
 def _say_goodbye(server: Any) -> Any:
