@@ -24,8 +24,8 @@ stack: .venv/.dev ## Start PostgreSQL, Redis, two servers, Celery and nginx, as 
 test: .venv/.dev ## Front end; database and socket tests on PostgreSQL and Redis; everything on SQLite
 	@exec $(PY) -m scripts.run_tests
 
-test-all: .venv/.dev ## The same, and all of it on PostgreSQL and Redis, on both channel layers, under both servers
-	@exec $(PY) -m scripts.run_tests --every-combination
+test-all: .venv/.dev ## The same on PostgreSQL and Redis, on the other channel layer, under uvicorn, and with processes killed
+	@exec $(PY) -m scripts.run_tests --all-on-services
 
 lint: lint-python lint-types lint-templates lint-frontend lint-django ## Style, types, templates, front end, Django's checks
 

@@ -1,6 +1,7 @@
 """`make test` and `make test-all`: get what the tests need, then run them in phases; the first failing one ends it.
 
-`make test` looks at every promise once; `make test-all` at every combination of what the site can run on, too.
+`make test` looks at every promise once; `make test-all` at the same on what else the site can run on: PostgreSQL and
+Redis, the other channel layer, the other server, and with one process after another killed.
 """
 
 import argparse
@@ -58,53 +59,53 @@ class Phase:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--every-combination", action="store_true", help="also on what else the site can run on")
-    every_combination: bool = parser.parse_args().every_combination
+    parser.add_argument("--all-on-services", action="store_true", help="the same on what else the site can run on")
+    all_on_services: bool = parser.parse_args().all_on_services
     print("What the tests need:", flush=True)
     chromium = _have(needs.chromium)
     services = _have(needs.services)
     node = _have(needs.node_js)
     packages = _have(needs.node_packages)
-    nginx = _have(needs.nginx) if every_combination else None
-    complete = bool(chromium and services and node and packages and (nginx or not every_combination))
+    nginx = _have(needs.nginx) if all_on_services else None
+    complete = bool(chromium and services and node and packages and (nginx or not all_on_services))
     if not complete and os.environ.get("CI", "").lower() in {"1", "true"}:
         print("Something is missing, and CI is set: nothing was run.")
         return 1
     left_out = [mark for mark, have in (("browser", chromium), ("axe", packages)) if not have]
-    phases = [
-        *(_front_end(node) if node else []),
-        *(_on_services(every_combination=every_combination) if services else []),
-        *(_in_browser(left_out, every_combination=every_combination) if "browser" not in left_out else []),
-        Phase("All other tests, on SQLite and in memory", (*PYTEST, *ON_EVERY_CORE, *_select(["browser"]))),
-        *([Phase("The faults, the short way", FAULTS)] if services and nginx else []),
-    ]
+    if all_on_services:
+        phases = _on_services(left_out, with_faults=nginx is not None) if services else []
+    else:
+        phases = _usual(services, node, left_out)
     return _run(phases, _environment(chromium))
 
 
-def _front_end(node: str) -> list[Phase]:
-    files = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob(FRONT_END_TESTS))
-    return [Phase("Front-end modules", (node, "--test", "--test-reporter=dot", *files))]
+def _usual(services: str | None, node: str | None, left_out: list[str]) -> list[Phase]:
+    phases = []
+    if node:
+        files = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob(FRONT_END_TESTS))
+        phases.append(Phase("Front-end modules", (node, "--test", "--test-reporter=dot", *files)))
+    if services:
+        marked = (*ON_SERVICES, *PYTEST, *ON_EVERY_CORE_OF_SERVICES, *_select(["browser"], "services"))
+        phases.append(Phase("Tests marked 'services', on PostgreSQL and Redis", marked))
+    if "browser" not in left_out:
+        phases.append(Phase("The browser's tests", (*PYTEST, *BROWSERS, *_select(left_out, "browser"))))
+    others = (*PYTEST, *ON_EVERY_CORE, *_select(["browser"]))
+    return [*phases, Phase("All other tests, on SQLite and in memory", others)]
 
 
-def _on_services(*, every_combination: bool) -> list[Phase]:
-    """Without the browser's: those bring a server with a database of its own, and would only be the same once more."""
-    command = (*ON_SERVICES, *PYTEST, *ON_EVERY_CORE_OF_SERVICES)
-    if not every_combination:
-        marked = (*command, *_select(["browser"], "services"))
-        return [Phase("Tests marked 'services', on PostgreSQL and Redis", marked)]
-    core = {"CHANNEL_LAYER": "core"}
-    return [
-        Phase("All tests but the browser's, on PostgreSQL and Redis", (*command, *_select(["browser"]))),
-        Phase("Hints, on Redis's other channel layer", (*ON_SERVICES, *PYTEST, ON_BOTH_LAYERS), core),
+def _on_services(left_out: list[str], *, with_faults: bool) -> list[Phase]:
+    """Of the browser's tests, which bring a server with a database of its own, only the story, under the other server."""
+    everything = (*ON_SERVICES, *PYTEST, *ON_EVERY_CORE_OF_SERVICES, *_select(["browser"]))
+    on_core = (*ON_SERVICES, *PYTEST, ON_BOTH_LAYERS)
+    phases = [
+        Phase("All tests but the browser's, on PostgreSQL and Redis", everything),
+        Phase("Hints, on Redis's other channel layer", on_core, {"CHANNEL_LAYER": "core"}),
     ]
-
-
-def _in_browser(left_out: list[str], *, every_combination: bool) -> list[Phase]:
-    """Each process has a server, a database and a Chromium of its own."""
-    phases = [Phase("The browser's tests", (*PYTEST, *BROWSERS, *_select(left_out, "browser")))]
-    if every_combination:
+    if "browser" not in left_out:
         story = (*PYTEST, *BROWSERS, WITH_A_SERVER)
         phases.append(Phase("The story again, under uvicorn", story, {"TEST_SERVER": "uvicorn"}))
+    if with_faults:
+        phases.append(Phase("The faults, the short way", FAULTS))
     return phases
 
 

@@ -82,19 +82,18 @@ def test_the_phases_are_front_end_services_and_everything(ran: list[Command]) ->
     assert others == [*run_tests.PYTEST, *run_tests.ON_EVERY_CORE, "-m", "not browser"]
 
 
-def test_every_combination_has_the_whole_suite_on_the_services_both_layers_and_both_servers(
+def test_on_the_services_there_is_the_whole_suite_the_other_layer_the_other_server_and_the_faults(
     ran: list[Command], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["run_tests", "--every-combination"])
+    monkeypatch.setattr(sys, "argv", ["run_tests", "--all-on-services"])
 
     assert run_tests.main() == 0
 
-    _front_end, services, core, browser, uvicorn, others, faults = ran
-    assert services.words[-2:] == ["-m", "not browser"]
+    everything, core, uvicorn, faults = ran
+    assert everything.words[1:3] == ["-m", "scripts.with_services"]
+    assert everything.words[-2:] == ["-m", "not browser"]
     assert (core.words[-1], core.variables["CHANNEL_LAYER"]) == (run_tests.ON_BOTH_LAYERS, "core")
-    assert "TEST_SERVER" not in browser.variables
     assert (uvicorn.words[-1], uvicorn.variables["TEST_SERVER"]) == (run_tests.WITH_A_SERVER, "uvicorn")
-    assert "scripts.with_services" not in others.words
     assert faults.words == [*run_tests.FAULTS]
 
 
