@@ -131,7 +131,7 @@ def _delete_batch(old: _OldRows, *, after: int, batch_size: int) -> tuple[int | 
 def _delete_notifications(ids: list[int]) -> Rows:
     """Children first: the logs, and each predecessor with the notification that superseded it."""
     doomed = _with_predecessors(ids)
-    logs = _raw_delete(NotificationDeliveryLog, doomed, key="notification")
+    logs = _raw_delete(NotificationDeliveryLog, doomed, column="notification_id")
     return Rows(notifications=_raw_delete(InsightNotification, doomed), delivery_logs=logs)
 
 
@@ -139,29 +139,33 @@ def _with_predecessors(ids: list[int]) -> list[int]:
     """The ids and those of every notification that one of them superseded, however long the chain."""
     found, newest = set(ids), ids
     while newest:
-        superseded = _execute("SELECT {pk} FROM {table} WHERE", InsightNotification, "superseded_by", newest).fetchall()
+        superseded = _execute(
+            "SELECT {pk} FROM {table} WHERE", InsightNotification, "superseded_by_id", newest
+        ).fetchall()
         newest = [pk for (pk,) in superseded if pk not in found]
         found.update(newest)
     return sorted(found)
 
 
-def _raw_delete(model: type[Model], ids: list[int], *, key: str = "id") -> int:
+def _raw_delete(model: type[Model], ids: list[int], *, column: str = "id") -> int:
     """One DELETE statement. `QuerySet.delete()` loads the rows first to look for children, which are known here."""
-    return _execute("DELETE FROM {table} WHERE", model, key, ids).rowcount
+    deleted: int = _execute("DELETE FROM {table} WHERE", model, column, ids).rowcount
+    return deleted
 
 
-def _execute(statement: str, model: type[Model], key: str, ids: list[int]) -> Any:
-    """Run a statement on the rows whose `key` is among the ids; returns the cursor.
+def _execute(statement: str, model: type[Model], column: str, ids: list[int]) -> Any:
+    """Run a statement on the rows whose `column` is among the ids; returns the cursor.
 
     On PostgreSQL they are one array: with thousands of ids, more than half of the time went into writing and reading
     a list of as many parameters.
     """
     quote = connection.ops.quote_name
     table, pk = quote(model._meta.db_table), quote("id")
-    column = quote(str(model._meta.get_field(key).column))
     cursor = connection.cursor()
     if connection.vendor == "postgresql":
-        cursor.execute(f"{statement.format(table=table, pk=pk)} {column} = ANY(%s::bigint[])", [ids])
+        cursor.execute(f"{statement.format(table=table, pk=pk)} {quote(column)} = ANY(%s::bigint[])", [ids])
     else:
-        cursor.execute(f"{statement.format(table=table, pk=pk)} {column} IN ({', '.join(['%s'] * len(ids))})", ids)
+        cursor.execute(
+            f"{statement.format(table=table, pk=pk)} {quote(column)} IN ({', '.join(['%s'] * len(ids))})", ids
+        )
     return cursor
