@@ -94,7 +94,7 @@ def _usual(services: str | None, node: str | None, left_out: list[str]) -> list[
 
 
 def _on_services(left_out: list[str], *, with_faults: bool) -> list[Phase]:
-    """Of the browser's tests, which bring a server with a database of its own, only the story, under the other server."""
+    """Of the browser's tests, which bring a server and a database of their own, only the story: under uvicorn."""
     everything = (*ON_SERVICES, *PYTEST, *ON_EVERY_CORE_OF_SERVICES, *_select(["browser"]))
     on_core = (*ON_SERVICES, *PYTEST, ON_BOTH_LAYERS)
     phases = [

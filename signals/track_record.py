@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from django.db.models import Count, IntegerField, Max, Min, Value
 from django.db.models.functions import Cast, Coalesce, Floor, Least
 
-from signals.models import Outcome, Signal, SignalQuerySet
+from signals.models import Outcome, Signal
 
 # Fewer closed insights than this say nothing about the next one.
 FEWEST_TOLD = 20
@@ -150,14 +150,14 @@ def of_band(user: Any, confidence: Decimal) -> tuple[Band, Record]:
     return band, record
 
 
-def _closed_for(user: Any) -> SignalQuerySet:
+def _closed_for(user: Any) -> Any:
+    """Signals annotated with `tenth`, from 0 to 9: which of the bands the AI confidence is in."""
     ai_confidence = Coalesce("validation__truth_index", "confidence")
     tenth = Least(Cast(Floor(ai_confidence / BAND_WIDTH), IntegerField()), Value(LAST_TENTH))
-    closed: SignalQuerySet = Signal.objects.visible_to(user).closed().order_by().annotate(tenth=tenth)
-    return closed
+    return Signal.objects.visible_to(user).closed().order_by().annotate(tenth=tenth)
 
 
-def _grouped(closed: SignalQuerySet, *names: str) -> Iterable[Mapping[str, Any]]:
+def _grouped(closed: Any, *names: str) -> Any:
     return closed.values("tenth", "outcome", *names).annotate(count=Count("pk"))
 
 

@@ -14,6 +14,7 @@ from django.http import StreamingHttpResponse
 from django.test import AsyncClient, Client
 
 from notifications import export
+from notifications.payloads import iso
 from notifications.tests.rows import store_notification
 from signals.models import Signal
 
@@ -39,7 +40,7 @@ def test_the_file_has_every_notification_newest_first_in_however_many_pages(
 
     rows = download(alice)
 
-    assert [row["created_at"] for row in rows] == [export.iso(each.created_at) for each in reversed(stored)]
+    assert [row["created_at"] for row in rows] == [iso(each.created_at) for each in reversed(stored)]
 
 
 def test_it_is_narrowed_like_the_page(alice: User, make_signal: MakeSignal) -> None:

@@ -1,4 +1,4 @@
-"""How much of our own JavaScript a page loads, as it is written: with the page, and later when something asks for it."""
+"""How much of our own JavaScript a page loads, as it is written: with it, and later when it is needed."""
 
 from __future__ import annotations
 

@@ -79,7 +79,8 @@ def test_a_hint_carries_the_frame_as_the_text_that_the_browser_gets() -> None:
 
 def test_a_frame_that_is_not_json_is_not_published(use_layer: Callable[[Any], Any]) -> None:
     layer = use_layer(RecordingLayer())
-    for poison in ({**FRAME, "ids": {1}}, {**FRAME, "unread_count": float("nan")}):
+    poisons: list[Any] = [{**FRAME, "ids": {1}}, {**FRAME, "unread_count": float("nan")}]
+    for poison in poisons:
         assert realtime.publish([(7, poison)]) is False
     assert layer.sent == []
 
