@@ -197,20 +197,40 @@ class ClientDropsAndReturns(Fault):
 
 
 class CapacityExceeded(Fault):
-    """The servers' queues for hints hold next to nothing while very many come at once."""
+    """The layer's buffers for hints hold next to nothing while very many come at once.
+
+    The core layer keeps so many for a process. Pub/sub keeps none, but Redis does for each subscriber, and cuts off one
+    whose buffer overflows.
+    """
 
     name = "the layer's capacity exceeded by a burst"
     CAPACITY = "3"
+    BUFFER, USUAL_BUFFER = "pubsub 8192 8192 1", "pubsub 33554432 8388608 60"
     in_short_run = True
 
     async def prepare(self, run: Run) -> None:
-        await asyncio.to_thread(_restart_with, run.stack.asgi, CHANNEL_LAYER_CAPACITY=self.CAPACITY)
+        if self._is_core(run):
+            await asyncio.to_thread(_restart_with, run.stack.asgi, CHANNEL_LAYER_CAPACITY=self.CAPACITY)
 
     async def strike(self, run: Run) -> None:
+        await asyncio.to_thread(self._set_buffer, run, self.BUFFER)
         await run.writing.order("burst 40")
+        if not self._is_core(run) and not run.stack.processes["redis"].has_said("output buffer limits"):
+            run.remarks.append("no buffer overflowed: this was no fault")
+
+    async def end(self, run: Run) -> None:
+        await asyncio.to_thread(self._set_buffer, run, self.USUAL_BUFFER)
 
     async def undo(self, run: Run) -> None:
-        await asyncio.to_thread(_restart_without, run.stack.asgi, "CHANNEL_LAYER_CAPACITY")
+        if self._is_core(run):
+            await asyncio.to_thread(_restart_without, run.stack.asgi, "CHANNEL_LAYER_CAPACITY")
+
+    def _is_core(self, run: Run) -> bool:
+        return run.stack.environment["CHANNEL_LAYER"] == "core"
+
+    def _set_buffer(self, run: Run, limit: str) -> None:
+        with redis.Redis.from_url(run.stack.redis_url) as client:
+            client.config_set("client-output-buffer-limit", limit)
 
 
 class ClockStepped(Fault):
