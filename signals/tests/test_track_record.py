@@ -92,7 +92,7 @@ def test_the_page_does_not_grow_in_queries(
     client.force_login(alice)
     for symbol in ("EURUSD", "GBPUSD", "USDJPY", "USDCHF"):
         close(alice, symbol=symbol)
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(10):
         page = client.get("/signals/track-record/").content.decode()
     assert all(symbol in page for symbol in ("EURUSD", "GBPUSD", "USDJPY", "USDCHF"))
 
