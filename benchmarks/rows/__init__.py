@@ -5,6 +5,7 @@ from collections.abc import Callable
 from benchmarks.arena import Arena
 from benchmarks.results import Row
 from benchmarks.rows import (
+    blocking,
     burst,
     cleanup,
     connecting,
@@ -24,6 +25,7 @@ MEASURES: dict[str, Callable[[Arena, Scale], list[Row]]] = {
     "instant": same_instant.measure,
     "fanout": fan_out.measure,
     "store": store.measure,
+    "blocking": blocking.measure,
     "two-servers": two_servers.measure,
     "forwarding": forwarding.measure,
     "connecting": connecting.measure,

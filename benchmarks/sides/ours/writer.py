@@ -1,5 +1,6 @@
 """Ours, from the writing side: insights are saved as any part of the site saves them."""
 
+import random
 import resource
 import sys
 import time
@@ -17,7 +18,7 @@ from django.db import connection, transaction
 from django.db.models.signals import post_save
 from insight import HEADLINE, NARRATIVE, TRUTH_INDEX, signal_fields
 
-from notifications import listing, metrics, payloads, realtime
+from notifications import listing, metrics, payloads, realtime, stream
 from notifications import signals as receivers
 from notifications.manager import NotificationManager
 from notifications.models import Inbox, InsightNotification
@@ -60,6 +61,17 @@ def push_house(tag: int) -> dict[str, float]:
     seconds = time.monotonic() - began
     stored = InsightNotification.objects.filter(signal=signal).count()
     return {"seconds": seconds, "cpu_s": time.process_time() - cpu_began, "stored": stored if pushed else 0}
+
+
+def mark_reads(users: list[int], times: int, seed: int) -> list[float]:
+    """Mark the first notification of so many users read, picked by chance; the seconds that each took."""
+    taken = []
+    for user_id in random.Random(seed).sample(users, times):  # noqa: S311 - a sample, no secret
+        oldest = InsightNotification.objects.filter(user_id=user_id).order_by("seq").values_list("pk", flat=True)[0]
+        began = time.perf_counter()
+        stream.mark_read(user_id, oldest)
+        taken.append(time.perf_counter() - began)
+    return taken
 
 
 def forward(users: list[int], rounds: int, first_tag: int) -> float:
@@ -176,6 +188,7 @@ if __name__ == "__main__":
             "same_instant": same_instant,
             "house": house,
             "push_house": push_house,
+            "mark_reads": mark_reads,
             "forward": forward,
             "burst": burst,
             "reading": reading,
