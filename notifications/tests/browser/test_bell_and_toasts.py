@@ -16,7 +16,10 @@ pytestmark = pytest.mark.browser
 
 COUNT_TONES = """
     window.tones = 0;
-    document.addEventListener("playing", () => { window.tones += 1; }, true);
+    document.addEventListener("playing", () => {
+        window.tones += 1;
+        document.documentElement.dataset.tones = window.tones;
+    }, true);
 """
 TURN_SOUND_ON = """
     fetch("/notifications/api/update-preferences/", {
@@ -166,5 +169,5 @@ def test_one_tab_plays_one_sound_for_a_trader_who_wants_it(trader: Trader, site:
     wait_for_claims(tabs)
     assert sum(toasts(tab).count() for tab in tabs) == 1
     [teller] = [tab for tab in tabs if toasts(tab).count()]
-    teller.wait_for_function("window.tones > 0")
+    expect(teller.locator("html")).to_have_attribute("data-tones", "1")
     assert sum(tab.evaluate("window.tones") for tab in tabs) == 1
