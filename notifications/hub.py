@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -85,21 +85,18 @@ class Hub:
         except Exception:
             logger.exception("The channel layer was left in disorder")
         finally:
-            await self._stop()
-
-    async def _stop(self) -> None:
-        """Redis's client forgets a cancellation that comes while it connects: again, until it is heard."""
-        while not self._task.done():
             self._task.cancel()
-            with suppress(asyncio.CancelledError):  # the whole loop may be ending
-                await asyncio.wait([self._task], timeout=RECANCEL_S)
 
     # --- Its three duties -------------------------------------------------------------------------------------------
 
     async def _live(self) -> None:
         await self._until_it_works(self._open)
-        # Not a task group: that passes a cancellation on to its tasks once only (see `_stop`).
-        await asyncio.gather(self._receive(), self._keep_groups(), self._listen_for_beats(), return_exceptions=True)
+        duties = (self._receive(), self._keep_groups(), self._listen_for_beats())
+        tasks = [asyncio.create_task(duty) for duty in duties]
+        try:
+            await asyncio.wait(tasks)
+        finally:
+            await _ended(tasks)
 
     async def _open(self) -> None:
         self._channel = await realtime.new_channel()
@@ -188,14 +185,31 @@ class Hub:
     async def _until_it_works(self, duty: Callable[[], Awaitable[None]]) -> None:
         """Whatever the layer raises: hints are lost, the sockets are not."""
         while True:
+            fault = None
             try:
-                return await duty()
-            except Exception as fault:
-                if _is_to_end():  # the core layer may answer a cancellation with a fault of its own
-                    raise asyncio.CancelledError from fault
-                self._be_deaf()
-                logger.exception("The channel layer failed; trying again in %.0f s", RETRY_S)
-                await asyncio.sleep(RETRY_S)
+                await duty()
+            except Exception as raised:
+                fault = raised
+            if _is_to_end():  # a layer may answer a cancellation with a fault of its own, or forget it
+                raise asyncio.CancelledError from fault
+            if fault is None:
+                return
+            self._be_deaf()
+            logger.error("The channel layer failed; trying again in %.0f s", RETRY_S, exc_info=fault)
+            await asyncio.sleep(RETRY_S)
+
+
+async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """End them, however often that takes; no gathering, and no loop that is closing, asks a task more than once.
+
+    Redis's client sends through `asyncio.wait_for`, which before Python 3.12 forgets a cancellation that comes just as
+    what it waits for is done (python/cpython#86296).
+    """
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        with suppress(asyncio.CancelledError):  # we are ending as it is
+            await asyncio.wait(pending, timeout=RECANCEL_S)
 
 
 def _is_to_end() -> bool:

@@ -13,6 +13,7 @@ from django.contrib.auth.models import User
 from django.db import OperationalError
 
 from notifications import hub, lifecycle, outbox, realtime, sockets, stream
+from notifications.hub import Hub
 from notifications.manager import NotificationManager
 from notifications.models import Inbox, InsightNotification
 from notifications.tests import tabs
@@ -394,20 +395,42 @@ async def test_a_layer_that_turns_the_end_into_a_fault_keeps_no_hub_alive(
     assert task.cancelled()
 
 
-async def test_a_layer_that_forgets_the_first_cancellation_keeps_no_hub_alive(
-    alice: User, open_tab: OpenTab, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def forgetful_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits on when it is cancelled for the first time, as Redis's client may."""
+
     async def receive(channel_name: str) -> dict[str, Any]:
-        with suppress(asyncio.CancelledError):  # as Redis's client does while it connects
+        with suppress(asyncio.CancelledError):
             await asyncio.Event().wait()
         return await asyncio.Event().wait()  # type: ignore[return-value]  # it never ends by itself
 
     monkeypatch.setattr(realtime, "receive", receive)
+
+
+async def test_a_layer_that_forgets_the_first_cancellation_keeps_no_hub_alive(
+    alice: User, open_tab: OpenTab, forgetful_layer: None
+) -> None:
     tab = await open_tab(alice)
     task = registry().hub._task
     await tab.close()
     await asyncio.wait([task], timeout=tabs.PATIENCE_S)
     assert task.cancelled()
+
+
+def test_a_hub_ends_with_its_loop_which_asks_only_once(forgetful_layer: None) -> None:
+    async def hear() -> None:
+        hub = Hub(take=lambda message: None, look=lambda: None)
+        await hub.listen_to(1)
+        hub.end()  # the loop closes before it has its turn
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(hear())
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    loop.run_until_complete(asyncio.wait(tasks, timeout=tabs.PATIENCE_S))
+    assert all(task.cancelled() for task in tasks)
+    loop.close()
 
 
 async def test_the_tick_ends_with_the_last_socket(alice: User, open_tab: OpenTab) -> None:
