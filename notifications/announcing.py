@@ -11,7 +11,7 @@ from decimal import Decimal
 from django.db.models import Q
 from django.utils import timezone
 
-from notifications import messages, priority
+from notifications import messages, metrics, priority
 from notifications.models import InsightNotification
 from notifications.preferences import Facts, Reason, Verdict
 from notifications.priority import Priority
@@ -95,6 +95,14 @@ def format_message(signal: Signal, *, revision: int = 1) -> messages.Message:
         news_headline=validation.news_headline if validation else signal.news_headline,
         revision=revision,
     )
+
+
+def count_metrics(announcement: Announcement, batch: Batch) -> None:
+    """Once it is committed."""
+    created = batch.verdicts[Verdict.SEND] + batch.verdicts[Verdict.HOLD]
+    metrics.NOTIFICATIONS_CREATED.labels(announcement.facts.priority).inc(created)
+    for reason, users in batch.suppressed().items():
+        metrics.INSIGHTS_SUPPRESSED.labels(reason).inc(users)
 
 
 def _repeats(signal: Signal) -> int:

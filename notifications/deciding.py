@@ -22,7 +22,7 @@ def decide_each(user_ids: Iterable[int], facts: Facts, now: dt.datetime) -> dict
     """The decision about the web channel for each of these users, by user id; who has no row has the defaults."""
     rules = dict.fromkeys(user_ids, default_rules())
     for preference in _stored(list(rules)):
-        rules[preference.user_id] = _readable_rules(preference)
+        rules[preference.user_id] = readable_rules(preference)
     return {user_id: preferences.decide(rules[user_id], facts, Channel.WEBSOCKET, now) for user_id in rules}
 
 
@@ -42,7 +42,8 @@ def _stored(user_ids: list[int]) -> list[NotificationPreference]:
     return [row for user_id in user_ids for row in _stored([user_id])]
 
 
-def _readable_rules(preference: NotificationPreference) -> Rules:
+def readable_rules(preference: NotificationPreference) -> Rules:
+    """What the row says; the defaults when something in it is of another kind than the forms write."""
     try:
         return preference.rules()
     except (TypeError, ValueError, ArithmeticError):

@@ -18,12 +18,12 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Exists, Max, OuterRef, Q
 from django.utils import timezone
 
-from notifications import fan_out, messages, metrics, preferences, row_by_row
-from notifications.announcing import Announcement, Batch, announce
+from notifications import fan_out, messages, owned, preferences, row_by_row
+from notifications.announcing import Batch, announce, count_metrics
 from notifications.delivery import websocket
 from notifications.fan_out import OvertakenError
 from notifications.models import DispatchState, InsightDispatch
-from notifications.preferences import Verdict
+from notifications.prepared import fetch_all
 from signals.models import Signal, TradeValidation
 
 logger = logging.getLogger(__name__)
@@ -45,19 +45,41 @@ def fingerprint(validation: TradeValidation) -> str:
     return f"{validation.status}:{validation.signal.side}:{label}"
 
 
-def open_revision(validation: TradeValidation, *, state: DispatchState = DispatchState.OPEN) -> InsightDispatch | None:
-    """Record that this insight is to be dispatched; None when its present revision is recorded already."""
-    current = fingerprint(validation)
-    latest = InsightDispatch.objects.filter(signal_id=validation.signal_id, revision__gte=1).order_by("revision").last()
-    if latest is not None and latest.fingerprint == current:
-        return None
-    return InsightDispatch.objects.create(
-        signal_id=validation.signal_id,
-        revision=latest.revision + 1 if latest else 1,
-        fingerprint=current,
-        state=state,
-        finished_at=timezone.now() if state == DispatchState.CLOSED else None,
+# The present revision is the latest one. Revision 0 has an empty fingerprint, which no validation has.
+_DISPATCH = f'"{InsightDispatch._meta.db_table}"'
+_RECORD = f"""
+INSERT INTO {_DISPATCH} (signal_id, revision, fingerprint, state, cursor, counts, last_error, opened_at, finished_at)
+SELECT
+    %(signal_id)s, latest.revision + 1, CAST(%(fingerprint)s AS text), %(state)s, 0, '{{}}', '', %(now)s,
+    %(finished_at)s
+FROM (SELECT coalesce(max(revision), 0) AS revision FROM {_DISPATCH} WHERE signal_id = %(signal_id)s) AS latest
+WHERE NOT EXISTS (
+    SELECT 1 FROM {_DISPATCH} AS present
+    WHERE present.signal_id = %(signal_id)s AND present.revision = latest.revision
+    AND present.fingerprint = CAST(%(fingerprint)s AS text)
+)
+ON CONFLICT DO NOTHING
+RETURNING id
+"""
+
+
+def open_revision(validation: TradeValidation, *, state: DispatchState = DispatchState.OPEN) -> int | None:
+    """Record, inside a transaction, that this insight is to be dispatched; the id of the dispatch.
+
+    None when its present revision is recorded already, or was by somebody else meanwhile.
+    """
+    now = connection.ops.adapt_datetimefield_value(timezone.now())
+    recorded = fetch_all(
+        _RECORD,
+        {
+            "signal_id": validation.signal_id,
+            "fingerprint": fingerprint(validation),
+            "state": state.value,
+            "now": now,
+            "finished_at": now if state == DispatchState.CLOSED else None,
+        },
     )
+    return recorded[0][0] if recorded else None
 
 
 def present_dispatch(signal: Signal) -> InsightDispatch:
@@ -85,6 +107,24 @@ def run(dispatch_id: int, *, budget_s: float | None = None) -> bool:
         if budget_s is not None and time.monotonic() - started >= budget_s:
             return False
     return True
+
+
+def run_together(dispatch_ids: Sequence[int], *, budget_s: float) -> None:
+    """Run what was committed together, with as few statements and hints as can be.
+
+    A fault of one is logged and left to the sweep; it keeps none of the others waiting.
+    """
+    left: Sequence[int] = dispatch_ids
+    if connection.vendor == "postgresql":
+        try:
+            left = again_when_overtaken(partial(owned.run, dispatch_ids))
+        except Exception:
+            logger.exception("Dispatches %s failed together; each is run alone", dispatch_ids)
+    for dispatch_id in left:
+        try:
+            run(dispatch_id, budget_s=budget_s)
+        except Exception:
+            logger.exception("Dispatch %s failed; the next sweep tries again", dispatch_id)
 
 
 def _let_others_write() -> None:
@@ -161,15 +201,8 @@ def notify(signal: Signal, revision: int, user_ids: Sequence[int]) -> Batch:
     write = fan_out.write if connection.vendor == "postgresql" else row_by_row.write
     announcement = announce(signal, revision)
     batch = write(announcement, user_ids)
-    transaction.on_commit(lambda: _count_metrics(announcement, batch), robust=True)
+    transaction.on_commit(lambda: count_metrics(announcement, batch), robust=True)
     return batch
-
-
-def _count_metrics(announcement: Announcement, batch: Batch) -> None:
-    created = batch.verdicts[Verdict.SEND] + batch.verdicts[Verdict.HOLD]
-    metrics.NOTIFICATIONS_CREATED.labels(announcement.facts.priority).inc(created)
-    for reason, users in batch.suppressed().items():
-        metrics.INSIGHTS_SUPPRESSED.labels(reason).inc(users)
 
 
 def again_when_overtaken(transact: Callable[[], Result]) -> Result:

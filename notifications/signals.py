@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -32,17 +33,18 @@ def record_insight(sender: type[TradeValidation], instance: TradeValidation, raw
     try:
         with transaction.atomic():
             state = DispatchState.CLOSED if raw else DispatchState.OPEN
-            dispatch = dispatching.open_revision(instance, state=state)
+            dispatch_id = dispatching.open_revision(instance, state=state)
     except Exception:
         if connection.in_atomic_block and connection.needs_rollback:
             raise
         logger.exception("The dispatch of insight %s could not be recorded; the sweep will", instance.signal_id)
         return
-    if dispatch is not None and not raw:
-        dispatch_id, is_for_everyone = dispatch.pk, instance.signal.user_id is None
-        transaction.on_commit(
-            lambda: worker.wake_for_everyone(dispatch_id) if is_for_everyone else worker.wake(dispatch_id), robust=True
-        )
+    if dispatch_id is None or raw:
+        return
+    if instance.signal.user_id is None:
+        transaction.on_commit(partial(worker.wake_for_everyone, dispatch_id), robust=True)
+    else:
+        worker.wake_after_commit(dispatch_id)
 
 
 @receiver(pre_save, sender=InsightDispatch, dispatch_uid="notifications.replace_recorded_dispatch")

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from functools import partial
 
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import close_old_connections, transaction
 
 from notifications import dispatching
 from notifications.schedule import JOBS, Job
@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 TURN_S = 0.5
 # Without a worker in this process a caller pays at most this much; the rest of a long fan-out is the sweep's.
 INLINE_BUDGET_S = 1.0
+# Insights of one transaction that are dispatched in one: bounds how long their owners' inboxes are held.
+MOST_TOGETHER = 100
 
 
 class Worker(threading.Thread):
@@ -89,12 +91,39 @@ def start() -> None:
         _worker.start()
 
 
-def wake(dispatch_id: int) -> None:
-    """Have a committed dispatch run: by this process's worker at once, else here and now within a bounded time."""
+def wake(*dispatch_ids: int) -> None:
+    """Have committed dispatches run: by this process's worker at once, else here and now within a bounded time."""
     if _worker is not None and _worker.is_alive():
-        _worker.wake(dispatch_id)
+        for dispatch_id in dispatch_ids:
+            _worker.wake(dispatch_id)
     else:
-        _guarded(f"dispatch {dispatch_id}", partial(dispatching.run, dispatch_id, budget_s=INLINE_BUDGET_S))
+        dispatching.run_together(dispatch_ids, budget_s=INLINE_BUDGET_S)
+
+
+class _Gathering(threading.local):
+    """What this thread's transaction has recorded so far. What is rolled back stays in it, and is found to be none."""
+
+    def __init__(self) -> None:
+        self.dispatch_ids: list[int] = []
+
+
+_gathering = _Gathering()
+
+
+def wake_after_commit(dispatch_id: int) -> None:
+    """`wake` once the present transaction is committed; together with the others that it recorded."""
+    if len(_gathering.dispatch_ids) >= MOST_TOGETHER:
+        _gathering.dispatch_ids = []
+    _gathering.dispatch_ids.append(dispatch_id)
+    transaction.on_commit(partial(_wake_gathered, _gathering.dispatch_ids), robust=True)
+
+
+def _wake_gathered(dispatch_ids: list[int]) -> None:
+    """The first of their hooks to run takes them all: a savepoint that was rolled back took some of the hooks away."""
+    gathered = tuple(dispatch_ids)
+    dispatch_ids.clear()
+    if gathered:
+        wake(*gathered)
 
 
 def wake_for_everyone(dispatch_id: int) -> None:

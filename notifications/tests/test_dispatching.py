@@ -111,7 +111,7 @@ class TestSavingAnInsight:
             raise DatabaseError("the disk is full")
 
         with monkeypatch.context() as broken:
-            broken.setattr(dispatching, "notify", fail)
+            broken.setattr("notifications.announcing.calculate_priority", fail)
             signal = make_insight(alice)
         assert InsightDispatch.objects.get().state == DispatchState.OPEN
         assert "the disk is full" in caplog.text
@@ -268,11 +268,11 @@ class TestRunningADispatch:
     ) -> None:
         TradeValidation.objects.get().delete()
         bulk_validate(house_dispatch.signal, 70)
-        later = dispatching.open_revision(TradeValidation.objects.get())
-        assert later is not None
+        later_id = dispatching.open_revision(TradeValidation.objects.get())
+        assert later_id is not None
 
         dispatching.run(house_dispatch.pk)
-        dispatching.run(later.pk)
+        dispatching.run(later_id)
 
         house_dispatch.refresh_from_db()
         assert house_dispatch.state == DispatchState.CLOSED
@@ -401,9 +401,8 @@ def traders(db: None) -> list[User]:
 def house_dispatch(traders: list[User], make_signal: MakeSignal) -> InsightDispatch:
     """An open dispatch of a house insight that nobody has run yet."""
     bulk_validate(make_signal(None))
-    dispatch = dispatching.open_revision(TradeValidation.objects.get())
-    assert dispatch is not None
-    return dispatch
+    dispatching.open_revision(TradeValidation.objects.get())
+    return InsightDispatch.objects.get()
 
 
 def in_threads(*steps: Callable[[], object]) -> None:

@@ -1,0 +1,293 @@
+"""Fresh insights of single owners, all of one commit in one transaction of four statements; for PostgreSQL.
+
+Only the plain case is here, which is nearly every one: whose owner has an inbox, preferences and no notification of
+the insight yet. Whatever is not plain is left to `dispatching.run`, one at a time; so are all of them after a fault.
+The locks are the same there, in the same order: the dispatches, then the inboxes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+from django.db.models import Model
+from django.utils import timezone
+
+from notifications import payloads, preferences
+from notifications.announcing import Announcement, Batch, announce, count_metrics
+from notifications.deciding import readable_rules
+from notifications.delivery import websocket
+from notifications.models import (
+    DeliveryState,
+    DispatchState,
+    Inbox,
+    InsightDispatch,
+    InsightNotification,
+    NotificationDeliveryLog,
+    NotificationPreference,
+    SuppressedInsight,
+)
+from notifications.preferences import Channel, Decision, Rules, Verdict
+from notifications.prepared import fetch_all
+from notifications.realtime import Event
+from signals.models import Signal, TradeValidation
+
+_NOTIFICATION = f'"{InsightNotification._meta.db_table}"'
+_DELIVERY = f'"{NotificationDeliveryLog._meta.db_table}"'
+_DISPATCH = f'"{InsightDispatch._meta.db_table}"'
+_INBOX = f'"{Inbox._meta.db_table}"'
+_PREFERENCE = f'"{NotificationPreference._meta.db_table}"'
+_SIGNAL = f'"{Signal._meta.db_table}"'
+_SUPPRESSION = f'"{SuppressedInsight._meta.db_table}"'
+_USER = f'"{User._meta.db_table}"'
+_VALIDATION = f'"{TradeValidation._meta.db_table}"'
+
+
+def _fields(model: type[Model], *names: str) -> tuple[str, ...]:
+    """In the order in which `from_db` takes them."""
+    return tuple(field.attname for field in model._meta.concrete_fields if field.attname in names)
+
+
+# What an announcement and a frame need of these; anything else would be loaded by a query of its own.
+_OF_SIGNAL = _fields(
+    Signal, "id", "user_id", "symbol", "timeframe", "side", "strategy", "confidence", "news_headline", "news_context",
+    "bar_time", "received_at",
+)  # fmt: skip
+_OF_VALIDATION = _fields(
+    TradeValidation, "id", "signal_id", "truth_index", "context_summary", "news_headline", "news_context"
+)  # fmt: skip
+_LISTS = ("strategies_filter", "symbols_filter", "quiet_weekdays")
+_OF_PREFERENCE = (
+    "user_id", "web_enabled", "push_enabled", "email_digest_enabled", "min_confidence", "high_priority_only",
+    "quiet_hours_enabled", "quiet_start_time", "quiet_end_time", "quiet_mode", "urgent_bypasses_quiet", "time_zone",
+    "paused_until", *_LISTS,
+)  # fmt: skip
+
+
+def _columns(table: str, names: Iterable[str]) -> str:
+    return ", ".join(f"{table}.{name}" for name in names)
+
+
+_LOCK_DISPATCHES = f"""
+SELECT dispatch.id, dispatch.revision, {_columns("signal", _OF_SIGNAL)}, {_columns("validation", _OF_VALIDATION)}
+FROM {_DISPATCH} dispatch
+JOIN {_SIGNAL} signal ON signal.id = dispatch.signal_id
+JOIN {_VALIDATION} validation ON validation.signal_id = signal.id
+JOIN {_USER} owner ON owner.id = signal.user_id AND owner.is_active
+WHERE dispatch.id = ANY(%(dispatch_ids)s::bigint[]) AND dispatch.state = '{DispatchState.OPEN}'
+AND NOT EXISTS (
+    SELECT FROM {_DISPATCH} later WHERE later.signal_id = dispatch.signal_id AND later.revision > dispatch.revision
+)
+ORDER BY dispatch.id
+FOR UPDATE OF dispatch
+"""
+
+_LOCK_INBOXES = f"""
+SELECT user_id, last_seq FROM {_INBOX} WHERE user_id = ANY(%(user_ids)s::bigint[]) ORDER BY user_id FOR UPDATE
+"""
+
+# In a statement after the locks, so that it sees what was committed while they were waited for.
+_READ_OWNERS = f"""
+SELECT
+    (
+        SELECT count(*) FROM {_NOTIFICATION} notification
+        WHERE notification.user_id = preference.user_id AND seq IS NOT NULL AND NOT read AND expired_at IS NULL
+        AND superseded_by_id IS NULL
+    ),
+    {_columns("preference", _OF_PREFERENCE)}
+FROM {_PREFERENCE} preference
+WHERE user_id = ANY(%(user_ids)s::bigint[])
+AND NOT EXISTS (
+    SELECT FROM {_NOTIFICATION} notification
+    WHERE notification.signal_id = ANY(%(signal_ids)s::bigint[]) AND notification.user_id = preference.user_id
+)
+"""
+
+_WRITE = f"""
+WITH
+given AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb) AS given (
+        dispatch_id bigint, user_id bigint, signal_id bigint, revision smallint, title text, snippet text,
+        confidence numeric, priority text, news_headline text, created_at timestamptz, expires_at timestamptz,
+        verdict text, reason text, held_until timestamptz, seq bigint, counts jsonb
+    )
+),
+fresh AS (
+    INSERT INTO {_NOTIFICATION} (
+        user_id, signal_id, revision, title, snippet, confidence, priority, news_headline, reason,
+        seq, held_until, created_at, expires_at, read, delivered
+    )
+    SELECT
+        user_id, signal_id, revision, title, snippet, confidence, priority, news_headline, reason,
+        seq, held_until, created_at, expires_at, FALSE, FALSE
+    FROM given WHERE verdict <> '{Verdict.SUPPRESS}'
+    ORDER BY dispatch_id
+    RETURNING id, signal_id, seq, created_at
+),
+deliveries AS (
+    INSERT INTO {_DELIVERY} (
+        notification_id, channel, target, attempt_group, state, error_message, attempts, created_at
+    )
+    SELECT id, '{Channel.WEBSOCKET}', '', 1, '{DeliveryState.PENDING}', '', 0, created_at
+    FROM fresh WHERE seq IS NOT NULL
+),
+kept_back AS (
+    INSERT INTO {_SUPPRESSION} (user_id, signal_id, revision, channel, reason, created_at)
+    SELECT user_id, signal_id, revision, '{Channel.WEBSOCKET}', reason, created_at
+    FROM given WHERE verdict = '{Verdict.SUPPRESS}'
+    ON CONFLICT DO NOTHING
+),
+moved AS (
+    UPDATE {_INBOX} inbox SET last_seq = position.last_seq
+    FROM (SELECT user_id, max(seq) AS last_seq FROM given WHERE seq IS NOT NULL GROUP BY user_id) position
+    WHERE inbox.user_id = position.user_id AND inbox.user_id = ANY(%(user_ids)s::bigint[])
+),
+finished AS (
+    UPDATE {_DISPATCH} dispatch
+    SET state = '{DispatchState.DONE}', counts = given.counts, finished_at = given.created_at, last_error = ''
+    FROM given WHERE dispatch.id = given.dispatch_id AND dispatch.id = ANY(%(dispatch_ids)s::bigint[])
+)
+SELECT signal_id, id FROM fresh
+"""
+
+
+@dataclass(slots=True)
+class _Owner:
+    """What is known of a user under the lock of the inbox."""
+
+    last_seq: int
+    unread_count: int
+    rules: Rules
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    dispatch_id: int
+    announcement: Announcement
+    user_id: int
+    decision: Decision
+    seq: int | None
+    unread_count: int
+
+    def notification(self) -> InsightNotification:
+        return self.announcement.notification(
+            user_id=self.user_id, reason=self.decision.reason, seq=self.seq, held_until=self.decision.held_until
+        )
+
+    def batch(self) -> Batch:
+        batch = Batch()
+        batch.verdicts[self.decision.verdict.value] = 1
+        batch.reasons[self.decision.reason.value] = 1
+        return batch
+
+
+def run(dispatch_ids: Sequence[int]) -> list[int]:
+    """Run what is plain of these dispatches, in one transaction and with one publish; return the ids of the others."""
+    with transaction.atomic():
+        announcements = _locked(dispatch_ids)
+        owners = _owners([announcement.signal for announcement in announcements.values()])
+        decided = list(_decide(announcements, owners))
+        if decided:
+            _write(decided)
+    done = {one.dispatch_id for one in decided}
+    return [dispatch_id for dispatch_id in dispatch_ids if dispatch_id not in done]
+
+
+def _locked(dispatch_ids: Sequence[int]) -> dict[int, Announcement]:
+    """By the id of the dispatch, those that are open and concern an owner who is there."""
+    found = {}
+    for dispatch_id, revision, *values in fetch_all(_LOCK_DISPATCHES, {"dispatch_ids": list(dispatch_ids)}):
+        signal = Signal.from_db(connection.alias, _OF_SIGNAL, values[: len(_OF_SIGNAL)])
+        # The signal's side of the relation is then there as well.
+        TradeValidation.from_db(connection.alias, _OF_VALIDATION, values[len(_OF_SIGNAL) :]).signal = signal
+        if signal.expires_at > timezone.now():
+            found[dispatch_id] = announce(signal, revision)
+    return found
+
+
+def _owners(signals: Sequence[Signal]) -> dict[int, _Owner]:
+    """By user id, those whose preferences can be read and who have not been told of any of these."""
+    user_ids = sorted({signal.user_id for signal in signals if signal.user_id is not None})
+    if not user_ids:
+        return {}
+    positions = dict(fetch_all(_LOCK_INBOXES, {"user_ids": user_ids}))
+    readers = fetch_all(
+        _READ_OWNERS, {"user_ids": list(positions), "signal_ids": sorted(signal.pk for signal in signals)}
+    )
+    owners = {}
+    for unread_count, *values in readers:
+        fields = dict(zip(_OF_PREFERENCE, values, strict=True))
+        fields |= {name: json.loads(fields[name]) for name in _LISTS}
+        rules = readable_rules(NotificationPreference(**fields))
+        owners[fields["user_id"]] = _Owner(positions[fields["user_id"]], unread_count, rules)
+    return owners
+
+
+def _decide(announcements: dict[int, Announcement], owners: dict[int, _Owner]) -> Iterator[_Decided]:
+    for dispatch_id, announcement in announcements.items():
+        user_id = announcement.signal.user_id
+        owner = owners.get(user_id) if user_id is not None else None
+        if user_id is None or owner is None:
+            continue
+        decision = preferences.decide(owner.rules, announcement.facts, Channel.WEBSOCKET, announcement.now)
+        seq = None
+        if decision.verdict is Verdict.SEND:
+            owner.unread_count += 1
+            owner.last_seq = seq = owner.last_seq + 1
+        yield _Decided(dispatch_id, announcement, user_id, decision, seq, owner.unread_count)
+
+
+def _write(decided: Sequence[_Decided]) -> None:
+    written = fetch_all(
+        _WRITE,
+        {
+            "rows": json.dumps([_row(one) for one in decided]),
+            "user_ids": sorted({one.user_id for one in decided}),
+            "dispatch_ids": [one.dispatch_id for one in decided],
+        },
+    )
+    ids: dict[int, int] = dict(written)
+    sent, events = [], []
+    for one in decided:
+        if one.seq is not None:
+            sent.append(ids[one.announcement.signal.pk])
+            events.append(_event(one, sent[-1]))
+    transaction.on_commit(lambda: _count(decided), robust=True)
+    websocket.publish_new_after_commit(sent, events)
+
+
+def _row(one: _Decided) -> dict[str, Any]:
+    row, batch = one.notification(), one.batch()
+    return {
+        "dispatch_id": one.dispatch_id,
+        "user_id": one.user_id,
+        "signal_id": row.signal_id,
+        "revision": row.revision,
+        "title": row.title,
+        "snippet": row.snippet,
+        "confidence": str(row.confidence),
+        "priority": str(row.priority),
+        "news_headline": row.news_headline,
+        "created_at": row.created_at.isoformat(),
+        "expires_at": row.expires_at.isoformat(),
+        "verdict": str(one.decision.verdict),
+        "reason": str(one.decision.reason),
+        "held_until": row.held_until.isoformat() if row.held_until else None,
+        "seq": row.seq,
+        "counts": {"verdicts": batch.verdicts, "reasons": batch.reasons},
+    }
+
+
+def _event(one: _Decided, notification_id: int) -> Event:
+    row = one.notification()
+    row.pk = notification_id
+    return one.user_id, payloads.notification_frame("new_notification", row, unread_count=one.unread_count)
+
+
+def _count(decided: Sequence[_Decided]) -> None:
+    for one in decided:
+        count_metrics(one.announcement, one.batch())
