@@ -18,7 +18,6 @@ from notifications import listing, stream
 from notifications.http import ApiError, ApiRequest, FieldErrors, error_response, json_api, read_json_object
 from notifications.listing import MAX_LIMIT, Wanted
 from notifications.manager import NotificationManager
-from notifications.payloads import notification_payload
 from notifications.priority import Priority
 from signals.models import Side, Signal
 from signals.vocabulary import canonical_strategy, canonical_symbol
@@ -31,12 +30,12 @@ MAX_BIGINT = 2**63 - 1
 def notification_list(request: ApiRequest) -> HttpResponse:
     """The newest first; the next page is asked for with `before` = `next_before`."""
     try:
-        page = listing.read(request.user.pk, _wanted(request))
+        page = listing.read_payloads(request.user.pk, _wanted(request))
     except listing.UnknownBeforeError as error:
         raise _invalid_query({"before": ["No such notification."]}) from error
     return JsonResponse(
         {
-            "notifications": [notification_payload(notification) for notification in page.notifications],
+            "notifications": page.notifications,
             **asdict(page.position),
             "next_before": page.next_before,
         }

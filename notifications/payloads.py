@@ -6,7 +6,11 @@ A message must survive msgpack: no Decimal, datetime or int key (they pass the i
 from __future__ import annotations
 
 import datetime as dt
+from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
+
+from django.urls import reverse
 
 if TYPE_CHECKING:
     from notifications.models import InsightNotification
@@ -58,35 +62,74 @@ class Frame(TypedDict, total=False):
     reversed: int
 
 
+# What a payload is made of, as `values_list` names it; from a notification it is read by the same names.
+COLUMNS = (
+    "pk",
+    "seq",
+    "revision",
+    "title",
+    "snippet",
+    "confidence",
+    "priority",
+    "news_headline",
+    "signal_id",
+    "signal__symbol",
+    "signal__timeframe",
+    "signal__side",
+    "signal__strategy",
+    "reason",
+    "created_at",
+    "read",
+    "expires_at",
+    "expired_at",
+    "held_until",
+    "superseded_by_id",
+)
+_columns_of = attrgetter(*(name.replace("__", ".") for name in COLUMNS))
+
+
 def notification_payload(notification: InsightNotification, *, unread_count: int | None = None) -> NotificationPayload:
     """Needs `notification.signal` loaded (`with_signal()`)."""
-    signal = notification.signal
-    payload: NotificationPayload = {
-        "id": notification.pk,
-        "seq": notification.seq,
-        "revision": notification.revision,
-        "title": notification.title,
-        "snippet": notification.snippet,
-        "confidence": float(notification.confidence),
-        "priority": str(notification.priority),
-        "news_headline": notification.news_headline,
-        "signal_id": notification.signal_id,
-        "symbol": signal.symbol,
-        "timeframe": str(signal.timeframe),
-        "side": str(signal.side),
-        "strategy": signal.strategy,
-        "reason": str(notification.reason),
-        "created_at": iso(notification.created_at),
-        "read": notification.read,
-        "url": notification.get_absolute_url(),
-        "expires_at": iso(notification.expires_at),
-        "expired_at": iso(notification.expired_at) if notification.expired_at else None,
-        "held_until": iso(notification.held_until) if notification.held_until else None,
-        "superseded_by": notification.superseded_by_id,
-    }
+    payload = payload_of_row(_columns_of(notification))
     if unread_count is not None:
         payload["unread_count"] = unread_count  # a plain client reads it inside the notification
     return payload
+
+
+def payload_of_row(row: tuple[Any, ...]) -> NotificationPayload:
+    """From the COLUMNS of a notification, for lists: most of the time of a list goes into making model objects."""
+    (
+        pk, seq, revision, title, snippet, confidence, priority, news_headline, signal_id, symbol, timeframe, side,
+        strategy, reason, created_at, read, expires_at, expired_at, held_until, superseded_by,
+    ) = row  # fmt: skip
+    return {
+        "id": pk,
+        "seq": seq,
+        "revision": revision,
+        "title": title,
+        "snippet": snippet,
+        "confidence": float(confidence),
+        "priority": str(priority),
+        "news_headline": news_headline,
+        "signal_id": signal_id,
+        "symbol": symbol,
+        "timeframe": str(timeframe),
+        "side": str(side),
+        "strategy": strategy,
+        "reason": str(reason),
+        "created_at": iso(created_at),
+        "read": read,
+        "url": _insight_url(signal_id),
+        "expires_at": iso(expires_at),
+        "expired_at": iso(expired_at) if expired_at else None,
+        "held_until": iso(held_until) if held_until else None,
+        "superseded_by": superseded_by,
+    }
+
+
+@lru_cache(maxsize=1024)  # the latest insights are asked for again and again, and a name is slow to resolve
+def _insight_url(signal_id: int) -> str:
+    return reverse("insight", args=[signal_id])
 
 
 def notification_frame(

@@ -14,6 +14,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from notifications.models import Inbox, InsightNotification
+from notifications.payloads import notification_payload
 from notifications.tests.rows import store_notification
 from signals.models import Signal
 
@@ -68,10 +69,14 @@ class TestList:
         assert (body["last_seq"], body["epoch"]) == (inbox.last_seq, inbox.epoch)
 
     def test_shows_a_notification_as_the_socket_does(self, alice_client: Client, store: Store) -> None:
-        notification = store(news_headline="ECB holds rates")
+        successor = store(read=True, expired_at=timezone.now())
+        notification = store(news_headline="ECB holds rates", superseded_by=successor)
 
-        [shown] = alice_client.get(LIST).json()["notifications"]
+        [shown, ended] = alice_client.get(LIST).json()["notifications"]
 
+        stored = InsightNotification.objects.with_signal()  # in all that is sent, as it came from the database
+        assert shown == notification_payload(stored.get(pk=notification.pk))
+        assert ended == notification_payload(stored.get(pk=successor.pk))
         assert shown["id"] == notification.pk
         assert (shown["symbol"], shown["side"], shown["timeframe"]) == ("EURUSD", "buy", "1h")
         assert (shown["confidence"], shown["news_headline"]) == (78.0, "ECB holds rates")

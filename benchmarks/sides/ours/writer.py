@@ -137,8 +137,7 @@ def raw(user_id: int, *statements: str) -> None:
 
 
 def listed(user_id: int) -> None:
-    for notification in listing.read(user_id, listing.Wanted()).notifications:
-        payloads.notification_payload(notification)
+    listing.read_payloads(user_id, listing.Wanted())
 
 
 def reading(user_id: int, times: int) -> dict[str, list[float]]:
