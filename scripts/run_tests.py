@@ -29,8 +29,22 @@ PROCESSES_ON_SERVICES = tuple(
     part for number in range(os.cpu_count() or 1) for part in ("--tx", f"popen//env:REDIS_PREFIX=tests-{number}")
 )
 ON_EVERY_CORE_OF_SERVICES = (*PROCESSES_ON_SERVICES, "--dist", "loadfile")
-# Known gap: the sockets' tests pass there too, but now and then one's event loop does not end on the core layer.
-ON_BOTH_LAYERS = "notifications/tests/test_realtime.py"
+# Who speaks and who listens on a channel layer; the other layer has another way to do both.
+ON_BOTH_LAYERS = tuple(
+    f"notifications/tests/test_{name}.py"
+    for name in (
+        "realtime",
+        "sockets",
+        "consumer",
+        "consumer_commands",
+        "consumer_sign_in",
+        "consumer_stream",
+        "access_by_socket",
+        "sign_in_elsewhere",
+        "stream_client",
+        "same_state",
+    )
+)
 # What one server can do that another may not: pages, sockets, alerts, a server that is killed and comes back.
 WITH_A_SERVER = "notifications/tests/browser/test_story.py"
 FAULTS = (sys.executable, "-m", "scripts.faults")
@@ -96,10 +110,10 @@ def _usual(services: str | None, node: str | None, left_out: list[str]) -> list[
 def _on_services(left_out: list[str], *, with_faults: bool) -> list[Phase]:
     """Of the browser's tests, which bring a server and a database of their own, only the story: under uvicorn."""
     everything = (*ON_SERVICES, *PYTEST, *ON_EVERY_CORE_OF_SERVICES, *_select(["browser"]))
-    on_core = (*ON_SERVICES, *PYTEST, ON_BOTH_LAYERS)
+    on_core = (*ON_SERVICES, *PYTEST, *ON_EVERY_CORE_OF_SERVICES, *ON_BOTH_LAYERS)
     phases = [
         Phase("All tests but the browser's, on PostgreSQL and Redis", everything),
-        Phase("Hints, on Redis's other channel layer", on_core, {"CHANNEL_LAYER": "core"}),
+        Phase("Hints and sockets, on Redis's other channel layer", on_core, {"CHANNEL_LAYER": "core"}),
     ]
     if "browser" not in left_out:
         story = (*PYTEST, *BROWSERS, WITH_A_SERVER)
