@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django.db.models import F
+from django.db import connection
 from django.utils import timezone
 
 from notifications import metrics, payloads, realtime, stream
@@ -57,13 +57,19 @@ def deliver(notification: InsightNotification) -> bool:
 
 def record_attempt(notification_ids: Sequence[int], *, taken: bool) -> None:
     """Sent means handed to the sockets, not seen; a browser's acknowledgement that came first is kept."""
-    NotificationDeliveryLog.objects.filter(
-        notification_id__in=notification_ids, channel=Channel.WEBSOCKET, state=DeliveryState.PENDING
-    ).update(
-        state=DeliveryState.SENT if taken else DeliveryState.PENDING,
-        error_message="" if taken else NOT_TAKEN,
-        attempts=F("attempts") + 1,
-        attempted_at=timezone.now(),
-    )
+    if not notification_ids:
+        return
+    now = connection.ops.adapt_datetimefield_value(timezone.now())
+    state, error = (DeliveryState.SENT, "") if taken else (DeliveryState.PENDING, NOT_TAKEN)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            UPDATE "{NotificationDeliveryLog._meta.db_table}"
+            SET state = %s, error_message = %s, attempts = attempts + 1, attempted_at = %s
+            WHERE notification_id IN ({", ".join(["%s"] * len(notification_ids))})
+            AND channel = '{Channel.WEBSOCKET}' AND state = '{DeliveryState.PENDING}'
+            """,
+            [state.value, error, now, *notification_ids],
+        )
     if taken:
         metrics.NOTIFICATIONS_SENT.inc(len(notification_ids))
