@@ -195,6 +195,21 @@ def test_every_relation_to_a_deleted_row_is_deleted_with_it() -> None:
 
 
 @pytest.mark.services
+@pytest.mark.django_db
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite checks foreign keys its own way")
+def test_the_database_deletes_what_belongs_to_a_notification() -> None:
+    """Whatever makes one of these foreign keys anew has to keep ON DELETE CASCADE, or cleaning up gets slow again."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT conrelid::regclass::text, confdeltype::text FROM pg_constraint "
+            "WHERE contype = 'f' AND confrelid = 'notifications_insightnotification'::regclass"
+        )
+        on_delete = dict(cursor.fetchall())
+
+    assert on_delete == {"notifications_insightnotification": "c", "notifications_notificationdeliverylog": "c"}
+
+
+@pytest.mark.services
 @pytest.mark.django_db(transaction=True)
 def test_a_deleted_notification_does_not_come_back(alice: User, make_insight: MakeSignal) -> None:
     signal = make_insight(alice, timeframe="1w")  # long enough that its life is not over
