@@ -14,6 +14,9 @@ from notifications.realtime import Event
 
 NOT_TAKEN = "The channel layer did not take the hint; the browser gets the notification with its next sync."
 
+# For this transaction only: a crash of the database may leave it "pending", as a crash right before it would.
+_WITHOUT_WAITING = "AND set_config('synchronous_commit', 'off', TRUE) = 'off'"
+
 
 def write_pending(notifications: Sequence[InsightNotification], *, attempt_group: int = 1) -> None:
     """One pending row a notification, in the transaction that made it or brings it out again."""
@@ -68,6 +71,7 @@ def record_attempt(notification_ids: Sequence[int], *, taken: bool) -> None:
             SET state = %s, error_message = %s, attempts = attempts + 1, attempted_at = %s
             WHERE notification_id IN ({", ".join(["%s"] * len(notification_ids))})
             AND channel = '{Channel.WEBSOCKET}' AND state = '{DeliveryState.PENDING}'
+            {_WITHOUT_WAITING if connection.vendor == "postgresql" else ""}
             """,
             [state.value, error, now, *notification_ids],
         )

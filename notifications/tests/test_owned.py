@@ -229,3 +229,19 @@ def test_an_owner_who_was_deactivated_meanwhile_gets_nothing(alice: User, unrun:
 
     assert InsightNotification.objects.count() == 0
     assert InsightDispatch.objects.get().state == DispatchState.DONE
+
+
+@pytest.mark.services
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no such setting")
+def test_no_more_than_the_record_of_what_was_sent_goes_without_waiting_for_the_disk(
+    alice: User, make_insight: MakeInsight
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = 'local'")
+        make_insight(alice)
+        cursor.execute("SHOW synchronous_commit")
+        [afterwards] = cursor.fetchone()
+        cursor.execute("RESET synchronous_commit")
+
+    assert NotificationDeliveryLog.objects.get().state == "sent"
+    assert afterwards == "local"
