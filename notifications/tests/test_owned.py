@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
 from notifications import dispatching, owned, realtime, stream, worker
 from notifications.manager import NotificationManager
@@ -151,6 +151,34 @@ def test_from_two_threads_and_the_sweep_at_once_tells_each_once_and_leaves_no_ho
     assert InsightNotification.objects.count() == 4
     assert set(Inbox.objects.values_list("last_seq", flat=True)) == {2}
     assert not InsightDispatch.objects.unfinished().exists()
+
+
+@pytest.mark.services
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite locks the whole database")
+def test_the_inbox_is_locked_from_its_reading_on(
+    alice: User, unrun: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or what is marked read at that moment would take the same position."""
+    decide = owned._decide
+    refused: list[OperationalError] = []
+
+    def take_it() -> None:
+        with transaction.atomic():
+            try:
+                Inbox.objects.select_for_update(nowait=True).get(user=alice)
+            except OperationalError as error:
+                refused.append(error)
+                transaction.set_rollback(True)
+
+    def decide_while_somebody_tries(*values: Any) -> Any:
+        in_threads(take_it)
+        return decide(*values)
+
+    monkeypatch.setattr(owned, "_decide", decide_while_somebody_tries)
+
+    assert owned.run([unrun(alice)]) == []
+
+    assert len(refused) == 1
 
 
 QUIET = {"quiet_hours_enabled": True, "quiet_start_time": dt.time(0), "quiet_end_time": dt.time(0)}
