@@ -8,15 +8,15 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from django.db import connection
-from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Q, Subquery
 
 from notifications import payloads, stream
-from notifications.models import Inbox, InsightNotification, InsightNotificationQuerySet
+from notifications.models import InsightNotification, InsightNotificationQuerySet
 from notifications.payloads import NotificationPayload
+from notifications.prepared import UserStatement
 from notifications.stream import Position
 
 Shown = TypeVar("Shown")
@@ -103,60 +103,25 @@ def _read_position(user_id: int, wanted: Wanted) -> tuple[Position, InsightNotif
     # The position before the rows: what changes in between is read twice by a client, never missed.
     rows = _matching(user_id, wanted)
     if wanted.before is None:
-        return _position(user_id, _positions(user_id).first()), rows
+        return stream.position(user_id), rows
     before = InsightNotification.objects.filter(user_id=user_id, pk=wanted.before).on_web_stream()
-    found = _positions(user_id).annotate(before=Subquery(before.values("created_at"))).first()
-    before_created_at = found[-1] if found else None
-    if before_created_at is None:
+    found = stream.stored_positions(user_id).annotate(before=Subquery(before.values("created_at"))).first()
+    if found is None or found[-1] is None:
         raise UnknownBeforeError(wanted.before)
-    return _position(user_id, found), rows.filter(_older(before_created_at, wanted.before))
+    *place, before_created_at = found
+    return Position(*place), rows.filter(_older(before_created_at, wanted.before))
 
 
 def _read_first_page(user_id: int, limit: int) -> tuple[Position, list[tuple[Any, ...]]]:
     """What is asked for most, with statements that were made once: making them takes longer than running them."""
-    with connection.cursor() as cursor:
-        position, latest = _first_page_statements(limit)
-        found = cursor.execute(*position.of(user_id)).fetchone()
-        rows = cursor.execute(*latest.of(user_id)).fetchall()
-    return _position(user_id, found), rows
-
-
-@dataclass(frozen=True, slots=True)
-class _Statement:
-    """SQL whose only parameter that differs is a user's id."""
-
-    NOBODY: ClassVar = -1
-
-    sql: str
-    parameters: tuple[Any, ...]
-
-    def of(self, user_id: int) -> tuple[str, list[Any]]:
-        return self.sql, [user_id if value == self.NOBODY else value for value in self.parameters]
+    present = stream.position(user_id)  # before the rows, as in `_read_position`
+    return present, _first_page_statement(limit).fetch_all(user_id)
 
 
 @lru_cache(maxsize=MAX_LIMIT)
-def _first_page_statements(limit: int) -> tuple[_Statement, _Statement]:
-    rows = _matching(_Statement.NOBODY, Wanted()).values_list(*payloads.COLUMNS)[: limit + 1]
-    return (
-        _Statement(*_positions(_Statement.NOBODY).query.sql_with_params()),
-        _Statement(*rows.query.sql_with_params()),
-    )
-
-
-def _positions(user_id: int) -> QuerySet[Inbox, tuple[Any, ...]]:
-    """last_seq, epoch and the number of unread ones."""
-    unread = InsightNotification.objects.filter(user_id=OuterRef("user_id")).unread().order_by()
-    count = unread.values("user_id").annotate(count=Count("pk")).values("count")
-    inboxes = Inbox.objects.filter(user_id=user_id).order_by()
-    counted = inboxes.annotate(unread_count=Coalesce(Subquery(count, output_field=IntegerField()), 0))
-    return counted.values_list("last_seq", "epoch", "unread_count")
-
-
-def _position(user_id: int, found: tuple[Any, ...] | None) -> Position:
-    if found is None:  # an account that was made in bulk has no inbox yet, and so nothing on its stream
-        return stream.position(user_id)
-    last_seq, epoch, unread_count = found[:3]
-    return Position(last_seq, epoch, unread_count)
+def _first_page_statement(limit: int) -> UserStatement:
+    rows = _matching(UserStatement.NOBODY, Wanted()).values_list(*payloads.COLUMNS)[: limit + 1]
+    return UserStatement.made_of(rows)
 
 
 def _matching(user_id: int, wanted: Wanted) -> InsightNotificationQuerySet:

@@ -11,9 +11,12 @@ import datetime as dt
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Count
+from django.db.models import Count, Func, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from notifications import payloads, realtime
@@ -21,6 +24,7 @@ from notifications.metrics import NOTIFICATIONS_ACKNOWLEDGED
 from notifications.models import DeliveryState, Inbox, InsightNotification, NotificationDeliveryLog
 from notifications.payloads import NotificationPayload
 from notifications.preferences import Channel
+from notifications.prepared import UserStatement
 
 # A client that missed more than this reads the list over HTTP instead.
 MAX_CATCH_UP_ROWS = 300
@@ -78,7 +82,15 @@ class UndoResult:
 
 
 def unread_count(user_id: int) -> int:
-    return InsightNotification.objects.filter(user_id=user_id).unread().count()
+    [(count,)] = _unread_statement().fetch_all(user_id)
+    return int(count)
+
+
+@cache
+def _unread_statement() -> UserStatement:
+    unread = InsightNotification.objects.filter(user_id=UserStatement.NOBODY).unread().order_by()
+    number = Func(template="COUNT(*)", output_field=IntegerField())  # an aggregate would give no row for none
+    return UserStatement.made_of(unread.annotate(number=number).values_list("number"))
 
 
 def unread_counts(user_ids: Iterable[int]) -> dict[int, int]:
@@ -90,14 +102,31 @@ def unread_counts(user_ids: Iterable[int]) -> dict[int, int]:
 
 
 def position(user_id: int) -> Position:
-    inbox = _inbox(user_id)  # before the count: a change in between shows up as the next position
+    """In one query; an inbox that is missing is made."""
+    for found in _position_statement().fetch_all(user_id):
+        return Position(*found)
+    inbox = _inbox(user_id)
     return Position(inbox.last_seq, inbox.epoch, unread_count(user_id))
+
+
+@cache
+def _position_statement() -> UserStatement:
+    return UserStatement.made_of(stored_positions(UserStatement.NOBODY))
+
+
+def stored_positions(user_id: int) -> QuerySet[Inbox, tuple[Any, ...]]:
+    """last_seq, epoch and the number of unread ones: the fields of a Position; nothing for a user without an inbox."""
+    unread = InsightNotification.objects.filter(user_id=OuterRef("user_id")).unread().order_by()
+    count = unread.values("user_id").annotate(count=Count("pk")).values("count")
+    inboxes = Inbox.objects.filter(user_id=user_id).order_by()
+    counted = inboxes.annotate(unread_count=Coalesce(Subquery(count, output_field=IntegerField()), 0))
+    return counted.values_list("last_seq", "epoch", "unread_count")
 
 
 def positions(user_ids: Iterable[int]) -> dict[int, Position]:
     """The positions of these users' streams, in two queries; an inbox that is missing is made."""
     wanted = set(user_ids)
-    inboxes = Inbox.objects.in_bulk(wanted)  # before the counts, as above
+    inboxes = Inbox.objects.in_bulk(wanted)  # before the counts: a change in between shows up as the next position
     counts = unread_counts(wanted)
     places = ((user_id, inboxes.get(user_id) or _inbox(user_id)) for user_id in wanted)
     return {user_id: Position(inbox.last_seq, inbox.epoch, counts[user_id]) for user_id, inbox in places}
@@ -116,18 +145,18 @@ def changed_rows(user_id: int, after: int) -> list[InsightNotification]:
 
 def catch_up(user_id: int, *, since: int, epoch: str) -> CatchUp:
     """What a client at position `since` of `epoch` has missed."""
-    inbox = _inbox(user_id)  # the position before the data: rows that change meanwhile come again, none is missed
+    present = position(user_id)  # before the data: rows that change meanwhile come again, none is missed
     rows: list[InsightNotification] = []
-    recovered = inbox.epoch == epoch and since <= inbox.last_seq
-    if recovered:
+    recovered = present.epoch == epoch and since <= present.last_seq
+    if recovered and since < present.last_seq:  # mostly a client asks that has missed nothing
         rows = changed_rows(user_id, since)
         recovered = len(rows) <= MAX_CATCH_UP_ROWS
     return CatchUp(
         recovered=recovered,
         notifications=[payloads.notification_payload(row) for row in rows] if recovered else [],
-        unread_count=unread_count(user_id),
-        last_seq=inbox.last_seq,
-        epoch=inbox.epoch,
+        unread_count=present.unread_count,
+        last_seq=present.last_seq,
+        epoch=present.epoch,
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from notifications import lifecycle, stream
 from notifications.models import DeliveryState, Inbox, InsightNotification, NotificationDeliveryLog
@@ -222,3 +223,15 @@ class TestInboxes:
 
         assert len(set(epochs)) == 1
         assert connection.in_atomic_block is False
+
+
+@pytest.mark.usefixtures("three_unread")
+def test_who_has_missed_nothing_is_told_so_in_one_query(
+    alice: User, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    epoch = stream.position(alice.pk).epoch
+
+    with django_assert_num_queries(1):
+        answer = stream.catch_up(alice.pk, since=3, epoch=epoch)
+
+    assert answer == stream.CatchUp(True, [], unread_count=3, last_seq=3, epoch=epoch)
