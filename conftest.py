@@ -143,3 +143,11 @@ def fresh_counts(monkeypatch: pytest.MonkeyPatch) -> None:
 def fresh_layer() -> None:
     """Each asynchronous test has an event loop of its own; the core layer's locks belong to the loop that used them."""
     channel_layers.backends.clear()
+
+
+@pytest.fixture(autouse=True)
+def nothing_gathered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test wakes what another one has rolled back."""
+    from notifications import worker
+
+    monkeypatch.setattr(worker, "_gathering", worker._Gathering())

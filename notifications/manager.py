@@ -47,11 +47,15 @@ class NotificationManager:
         recipient = user or signal.user
         if recipient is None:
             raise ValueError(f"Signal {signal.pk} has no owner: say which user is to be notified.")
-        with transaction.atomic():
+
+        @transaction.atomic
+        def create() -> InsightNotification | None:
             revision = dispatching.present_dispatch(signal).revision
             dispatching.notify(signal, revision, [recipient.pk])
             rows = InsightNotification.objects.for_user(recipient).filter(signal=signal, revision=revision)
             return rows.with_signal().first()
+
+        return dispatching.again_when_overtaken(create)
 
     @classmethod
     def push(cls, signal: Signal, user: User | None = None) -> bool:

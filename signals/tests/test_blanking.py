@@ -4,10 +4,10 @@ import json
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from signals.blanking import blank_text, blank_values
+from signals.blanking import blank_text, blank_values, names_secret
 
 
 @pytest.mark.parametrize("key", ["token", "api_key", "API-Key", "Secret", "passphrase", "userPassword", "x-auth-token"])
@@ -62,6 +62,7 @@ def test_parsed_values_are_blanked_at_every_depth() -> None:
 @given(st.dictionaries(st.text(), st.text() | st.integers() | st.lists(st.text())), st.text())
 def test_json_with_a_secret_stays_json(members: dict[str, object], secret: str) -> None:
     others = {f"{name}x": str(value) for name, value in members.items()}
+    assume(not any(names_secret(text) for member in others.items() for text in member))
     text = json.dumps({"api_key": secret} | others)
     assert json.loads(blank_text(text)) == {"api_key": "***"} | others
 
