@@ -56,7 +56,7 @@ def test_the_first_state_is_in_the_page(browser: Client, alice: User, make_insig
 
 @pytest.mark.parametrize(("count", "shown"), [(99, "99"), (100, "99+")])
 def test_the_badge_counts_to_99(browser: Client, monkeypatch: pytest.MonkeyPatch, count: int, shown: str) -> None:
-    monkeypatch.setattr(stream, "unread_count", lambda user_id: count)
+    monkeypatch.setattr(stream, "position", lambda user_id: stream.Position(0, "epoch", count))
     html = body(browser, reverse("preferences"))
     assert re.search(r"data-badge[^>]*>([^<]*)<", html).group(1) == shown  # type: ignore[union-attr]  # it is there
     assert f'aria-label="Notifications, {count} unread"' in html
