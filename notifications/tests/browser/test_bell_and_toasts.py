@@ -134,6 +134,7 @@ def test_a_burst_is_counted_in_one_toast_and_folds_when_the_trader_comes_back(pa
     expect(toasts(page, "new insights")).to_have_count(0)
 
 
+@AT_BOTH_WIDTHS
 def test_a_toast_waits_while_it_is_pointed_at_or_focused(page: Page, site: Site) -> None:
     site.post_alert("EURUSD")
     expect(toasts(page, "EURUSD")).to_be_visible()

@@ -91,6 +91,7 @@ def test_nothing_moves_for_a_trader_who_wants_no_motion(new_trader: Callable[...
     assert life_of(page) == {"state": "running", "ms": TOAST_LIFE_MS}  # it ends all the same
 
 
+@AT_BOTH_WIDTHS
 def test_a_toast_stays_for_eight_seconds_and_the_undo_for_ten(trader: Trader, site: Site) -> None:
     page = trader.sign_in()
     expect(light(page)).to_have_text("Live")
@@ -102,6 +103,7 @@ def test_a_toast_stays_for_eight_seconds_and_the_undo_for_ten(trader: Trader, si
     assert life_of(page) == {"state": "running", "ms": UNDO_LIFE_MS}
 
 
+@AT_BOTH_WIDTHS
 def test_a_toast_of_high_priority_stays_until_it_is_dealt_with(trader: Trader, site: Site) -> None:
     page = trader.sign_in()
     expect(light(page)).to_have_text("Live")

@@ -59,6 +59,7 @@ def wait_for_claims(pages: list[Page]) -> None:
         )
 
 
+@AT_BOTH_WIDTHS
 def test_an_alert_becomes_a_toast_and_is_read_in_every_tab_and_survives_the_servers_death(
     trader: Trader, site: Site
 ) -> None:
@@ -138,6 +139,7 @@ def test_an_insight_says_what_it_rests_on_and_how_it_was_delivered(trader: Trade
     reload_until_it_says(page, "Shown in a tab in view.")  # the acknowledgement is written a moment after the toast
 
 
+@AT_BOTH_WIDTHS
 def test_three_tabs_show_one_toast_and_all_count(trader: Trader, site: Site) -> None:
     pages = [trader.sign_in(), trader.open_tab(), trader.open_tab("/notifications/")]
     for page in pages:
@@ -151,6 +153,7 @@ def test_three_tabs_show_one_toast_and_all_count(trader: Trader, site: Site) -> 
     assert toasts_in_all(pages, "GBPUSD") == 1
 
 
+@AT_BOTH_WIDTHS
 def test_what_came_while_the_browser_was_closed_is_summed_up_in_one_toast(trader: Trader, site: Site) -> None:
     page = trader.sign_in()
     expect(light(page)).to_have_text("Live")
