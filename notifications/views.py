@@ -83,6 +83,8 @@ def history_export(request: ApiRequest) -> StreamingHttpResponse:
     today = timezone.now().astimezone(_own_zone(request.user)).date()
     response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="zenithedge-insights-{today}.csv"'
+    # Django's GZipMiddleware compresses each part of an asynchronous stream for itself; browsers read the first only.
+    response["Content-Encoding"] = "identity"
     return response
 
 

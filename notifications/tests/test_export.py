@@ -25,7 +25,7 @@ MakeSignal = Callable[..., Signal]
 async def download(user: User, query: str = "") -> list[dict[str, str]]:
     client = AsyncClient()
     await client.aforce_login(user)
-    response = await client.get(f"/notifications/export.csv{query}")
+    response = await client.get(f"/notifications/export.csv{query}", headers={"Accept-Encoding": "gzip"})
     assert response.status_code == 200
     assert isinstance(response, StreamingHttpResponse)
     text = b"".join([part async for part in response]).decode("utf-8-sig")
