@@ -5,11 +5,10 @@ import os
 import socket
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from conversation import converse, save_one_by_one
+from conversation import converse, saving
 from insight import message
 from raw import Store
 
@@ -46,10 +45,6 @@ def save(user_id: int, tag: int) -> None:
     post([user_id], json.dumps(message(tag, store.add(user_id, tag), user_id)))
 
 
-def same_instant(users: list[int], first_tag: int, *, together: bool) -> list[tuple[int, float]]:
-    return save_one_by_one(save, users, len(users), first_tag)
-
-
 def house(tag: int, users: list[int]) -> float:
     began = time.monotonic()
     ids = store.add_for_all(users, tag)
@@ -67,8 +62,7 @@ def forward(users: list[int], rounds: int, first_tag: int) -> float:
 if __name__ == "__main__":
     converse(
         {
-            "one_by_one": partial(save_one_by_one, save),
-            "same_instant": same_instant,
+            **saving(save),
             "house": house,
             "forward": forward,
         }

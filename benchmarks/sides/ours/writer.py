@@ -13,7 +13,7 @@ import django
 sys.path.insert(0, str(Path(__file__).parent.parent))
 django.setup()
 
-from conversation import converse, save_one_by_one
+from conversation import converse, saving
 from django.db import connection, transaction
 from django.db.models.signals import post_save
 from insight import HEADLINE, NARRATIVE, TRUTH_INDEX, signal_fields
@@ -32,16 +32,6 @@ def save(user_id: int | None, tag: int) -> Signal:
             signal=signal, truth_index=TRUTH_INDEX, context_summary=NARRATIVE, news_headline=HEADLINE
         )
     return signal
-
-
-def same_instant(users: list[int], first_tag: int, *, together: bool) -> list[tuple[int, float]]:
-    if not together:
-        return save_one_by_one(save, users, len(users), first_tag)
-    began = time.monotonic()
-    with transaction.atomic():
-        for place, user_id in enumerate(users):
-            save(user_id, first_tag + place)
-    return [(first_tag + place, began) for place in range(len(users))]
 
 
 def house(tag: int) -> float:
@@ -183,8 +173,7 @@ def clean_up(by: str) -> dict[str, Any]:
 if __name__ == "__main__":
     converse(
         {
-            "one_by_one": partial(save_one_by_one, save),
-            "same_instant": same_instant,
+            **saving(save, transaction.atomic),
             "house": house,
             "push_house": push_house,
             "mark_reads": mark_reads,

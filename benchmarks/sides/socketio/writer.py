@@ -3,13 +3,12 @@
 import os
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 import socketio
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from conversation import converse, save_one_by_one
+from conversation import converse, saving
 from insight import message
 from raw import Store
 
@@ -23,10 +22,6 @@ def save(user_id: int, tag: int) -> None:
 
 def emit(user_id: int, tag: int, notification_id: int) -> None:
     manager.emit("notification", message(tag, notification_id, user_id), room=str(user_id))
-
-
-def same_instant(users: list[int], first_tag: int, *, together: bool) -> list[tuple[int, float]]:
-    return save_one_by_one(save, users, len(users), first_tag)
 
 
 def house(tag: int, users: list[int]) -> float:
@@ -47,8 +42,7 @@ def forward(users: list[int], rounds: int, first_tag: int) -> float:
 if __name__ == "__main__":
     converse(
         {
-            "one_by_one": partial(save_one_by_one, save),
-            "same_instant": same_instant,
+            **saving(save),
             "house": house,
             "forward": forward,
         }

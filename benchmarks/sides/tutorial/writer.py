@@ -3,7 +3,6 @@
 import asyncio
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 import django
@@ -13,7 +12,7 @@ django.setup()
 
 import redis
 from channels.layers import get_channel_layer
-from conversation import converse, save_one_by_one
+from conversation import converse, saving
 from django.conf import settings
 from django.db import transaction
 from insight import HEADLINE, NARRATIVE, TRUTH_INDEX, message, signal_fields
@@ -25,16 +24,6 @@ def save(user_id: int | None, tag: int) -> None:
     TradeValidation.objects.create(
         signal=signal, truth_index=TRUTH_INDEX, context_summary=NARRATIVE, news_headline=HEADLINE
     )
-
-
-def same_instant(users: list[int], first_tag: int, *, together: bool) -> list[tuple[int, float]]:
-    if not together:
-        return save_one_by_one(save, users, len(users), first_tag)
-    began = time.monotonic()
-    with transaction.atomic():
-        for place, user_id in enumerate(users):
-            save(user_id, first_tag + place)
-    return [(first_tag + place, began) for place in range(len(users))]
 
 
 def house(tag: int) -> float:
@@ -74,8 +63,7 @@ def burst(users: list[int], each: int) -> None:
 if __name__ == "__main__":
     converse(
         {
-            "one_by_one": partial(save_one_by_one, save),
-            "same_instant": same_instant,
+            **saving(save, transaction.atomic),
             "house": house,
             "forward": forward,
             "burst": burst,

@@ -4,13 +4,12 @@ import json
 import os
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 import redis
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from conversation import converse, save_one_by_one
+from conversation import converse, saving
 from insight import message
 from raw import Store
 
@@ -21,10 +20,6 @@ client = redis.Redis.from_url(os.environ["REDIS_URL"])
 def save(user_id: int, tag: int) -> None:
     notification_id = store.add(user_id, tag)
     client.publish(f"bare:{user_id}", json.dumps(message(tag, notification_id, user_id)))
-
-
-def same_instant(users: list[int], first_tag: int, *, together: bool) -> list[tuple[int, float]]:
-    return save_one_by_one(save, users, len(users), first_tag)
 
 
 def house(tag: int, users: list[int]) -> float:
@@ -50,8 +45,7 @@ def forward(users: list[int], rounds: int, first_tag: int) -> float:
 if __name__ == "__main__":
     converse(
         {
-            "one_by_one": partial(save_one_by_one, save),
-            "same_instant": same_instant,
+            **saving(save),
             "house": house,
             "forward": forward,
         }
