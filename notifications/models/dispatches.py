@@ -1,0 +1,84 @@
+"""The durable record that an insight is to be, or has been, handed out, and to whom it was not."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from notifications.preferences import Channel, Reason
+from signals.models import Signal
+
+
+class DispatchState(models.TextChoices):
+    OPEN = "open", "Open"
+    RUNNING = "running", "Running"
+    DONE = "done", "Done"
+    CLOSED = "closed", "Closed without notifying"
+
+
+class InsightDispatchQuerySet(models.QuerySet["InsightDispatch"]):
+    def unfinished(self) -> InsightDispatchQuerySet:
+        return self.filter(state__in=[DispatchState.OPEN, DispatchState.RUNNING])
+
+
+class InsightDispatch(models.Model):
+    """The one durable record that a revision of an insight is to be, or has been, turned into notifications."""
+
+    signal = models.ForeignKey(Signal, on_delete=models.CASCADE, related_name="dispatches")
+    revision = models.PositiveSmallIntegerField(help_text="1, 2, …; 0 = pushed by hand before any validation.")
+    fingerprint = models.CharField(max_length=64, help_text="status:side:confidence label; a change is a new revision.")
+    state = models.CharField(max_length=8, choices=DispatchState.choices, default=DispatchState.OPEN)
+    cursor = models.BigIntegerField(default=0, help_text="Id of the last user done.")
+    counts = models.JSONField(default=dict, help_text='{"verdicts": {verdict: users}, "reasons": {reason: users}}')
+    last_error = models.TextField(blank=True)
+    opened_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = InsightDispatchQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-opened_at", "-id"]
+        verbose_name_plural = "insight dispatches"
+        indexes = [
+            models.Index(fields=["opened_at"], condition=Q(state__in=["open", "running"]), name="dispatch_unfinished"),
+            models.Index(fields=["-opened_at", "-id"], name="dispatch_newest"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["signal", "revision"], name="dispatch_once_a_revision"),
+            models.CheckConstraint(condition=Q(state__in=DispatchState.values), name="dispatch_state_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Dispatch {self.signal_id}.{self.revision} ({self.state})"
+
+    @property
+    def finished(self) -> bool:
+        return self.state in (DispatchState.DONE, DispatchState.CLOSED)
+
+
+class SuppressedInsight(models.Model):
+    """An owned insight that the owner's preferences kept back, and the rule that did; kept for 14 days."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="suppressed_insights")
+    signal = models.ForeignKey(Signal, on_delete=models.CASCADE, related_name="suppressions")
+    revision = models.PositiveSmallIntegerField()
+    channel = models.CharField(max_length=12, choices=Channel.choices)
+    reason = models.CharField(max_length=32, choices=Reason.choices)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        indexes = [
+            models.Index(fields=["user", "-created_at"], name="suppressed_user_newest"),
+            models.Index(fields=["created_at"], name="suppressed_age"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "signal", "revision", "channel"], name="suppressed_once_a_revision"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Insight {self.signal_id}.{self.revision} kept from user {self.user_id}: {self.reason}"
