@@ -52,6 +52,9 @@ class NotificationPreference(models.Model):
     time_zone = models.CharField(max_length=64, default=default_time_zone, help_text="IANA name.")
     sound = models.BooleanField(default=False)
     digest_time = models.TimeField(default=dt.time(7), help_text="Local time of the daily e-mail.")
+    digest_paused_until = models.DateTimeField(
+        null=True, blank=True, help_text="No daily e-mail before then; the rest goes on."
+    )
     paused_until = models.DateTimeField(null=True, blank=True)
     house_insights_for_staff = models.BooleanField(
         default=False, help_text="Staff get house insights only when they opt in; traders always do."
@@ -59,6 +62,13 @@ class NotificationPreference(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
+        indexes = [
+            models.Index(
+                fields=["time_zone", "digest_time", "user"],
+                condition=Q(email_digest_enabled=True),
+                name="preference_digest_times",
+            ),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(min_confidence__gte=0, min_confidence__lte=100), name="preference_confidence_0_100"
