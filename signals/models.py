@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 
@@ -126,6 +127,15 @@ class Signal(models.Model):
     closed_at = models.DateTimeField(
         null=True, blank=True, help_text="The time of the price that reached the target or the stop."
     )
+    reversed_by = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="reverses",
+        db_index=False,
+        help_text="The later signal of the other side that turned this one while it was live.",
+    )
 
     objects = SignalQuerySet.as_manager()
 
@@ -136,6 +146,8 @@ class Signal(models.Model):
             models.Index(fields=["user", "-received_at"], name="signal_owner_newest"),
             models.Index(fields=["strategy", "symbol", "outcome"], name="signal_track_record"),
             models.Index(fields=["symbol"], condition=Q(outcome="pending"), name="signal_open"),
+            models.Index(fields=["reversed_by"], condition=Q(reversed_by__isnull=False), name="signal_reversed"),
+            models.Index("symbol", "strategy", Coalesce("bar_time", "received_at"), name="signal_own_time"),
         ]
         constraints = [
             models.CheckConstraint(condition=~Q(symbol=""), name="signal_symbol_given"),
