@@ -7,6 +7,7 @@ The locks are the same there, in the same order: the dispatches, then the inboxe
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,9 +28,12 @@ from notifications.models import (
     Inbox,
     InsightDispatch,
     InsightNotification,
+    Mute,
     NotificationDeliveryLog,
     NotificationPreference,
+    QuietWindow,
     SuppressedInsight,
+    as_weekdays,
 )
 from notifications.preferences import Channel, Decision, Rules, Verdict
 from notifications.prepared import fetch_all
@@ -40,7 +44,9 @@ _NOTIFICATION = f'"{InsightNotification._meta.db_table}"'
 _DELIVERY = f'"{NotificationDeliveryLog._meta.db_table}"'
 _DISPATCH = f'"{InsightDispatch._meta.db_table}"'
 _INBOX = f'"{Inbox._meta.db_table}"'
+_MUTE = f'"{Mute._meta.db_table}"'
 _PREFERENCE = f'"{NotificationPreference._meta.db_table}"'
+_QUIET_WINDOW = f'"{QuietWindow._meta.db_table}"'
 _SIGNAL = f'"{Signal._meta.db_table}"'
 _SUPPRESSION = f'"{SuppressedInsight._meta.db_table}"'
 _USER = f'"{User._meta.db_table}"'
@@ -98,6 +104,14 @@ SELECT
         WHERE notification.user_id = preference.user_id AND seq IS NOT NULL AND NOT read AND expired_at IS NULL
         AND superseded_by_id IS NULL
     ),
+    (
+        SELECT json_agg(json_build_array(kind, name, until)) FROM {_MUTE} mute
+        WHERE mute.user_id = preference.user_id
+    ),
+    CASE WHEN preference.quiet_hours_enabled THEN (
+        SELECT json_agg(json_build_array(quiet_window.start, quiet_window.end, quiet_window.weekdays))
+        FROM {_QUIET_WINDOW} quiet_window WHERE quiet_window.preference_id = preference.id
+    ) END,
     {_columns("preference", _OF_PREFERENCE)}
 FROM {_PREFERENCE} preference
 WHERE user_id = ANY(%(user_ids)s::bigint[])
@@ -219,12 +233,26 @@ def _owners(signals: Sequence[Signal]) -> dict[int, _Owner]:
         _READ_OWNERS, {"user_ids": list(positions), "signal_ids": sorted(signal.pk for signal in signals)}
     )
     owners = {}
-    for unread_count, *values in readers:
+    for unread_count, mutes, windows, *values in readers:
         fields = dict(zip(_OF_PREFERENCE, values, strict=True))
         fields |= {name: json.loads(fields[name]) for name in _LISTS}
-        rules = readable_rules(NotificationPreference(**fields))
+        rules = readable_rules(
+            NotificationPreference(**fields),
+            windows=[_quiet_window(*window) for window in windows or []],
+            mutes=[_mute(*mute) for mute in mutes or []],
+        )
         owners[fields["user_id"]] = _Owner(positions[fields["user_id"]], unread_count, rules)
     return owners
+
+
+def _quiet_window(start: str, end: str, weekdays: int) -> QuietWindow:
+    return QuietWindow(
+        start=dt.time.fromisoformat(start), end=dt.time.fromisoformat(end), weekdays=as_weekdays(weekdays)
+    )
+
+
+def _mute(kind: str, name: str, until: str | None) -> Mute:
+    return Mute(kind=kind, name=name, until=dt.datetime.fromisoformat(until) if until else None)
 
 
 def _decide(announcements: dict[int, Announcement], owners: dict[int, _Owner]) -> Iterator[_Decided]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import TextChoices
 
 from notifications.priority import Priority
-from notifications.quiet import QuietHours, zone_or_utc
+from notifications.quiet import QuietHours, Window, zone_or_utc
 from signals.vocabulary import canonical_strategy, canonical_symbol
 
 
@@ -19,6 +19,11 @@ class Channel(TextChoices):
     WEBSOCKET = "websocket", "Browser"
     PUSH = "push", "Web push"
     EMAIL = "email", "E-mail"
+
+
+class MuteKind(TextChoices):
+    SYMBOL = "symbol", "Symbol"
+    STRATEGY = "strategy", "Strategy"
 
 
 class QuietMode(TextChoices):
@@ -37,6 +42,7 @@ class Reason(TextChoices):
 
     CHANNEL_OFF = "channel_off", "Channel switched off"
     PAUSED = "paused", "Notifications paused"
+    MUTED = "muted", "Symbol or strategy muted"
     NOT_HIGH_PRIORITY = "not_high_priority", "Only high priority wanted"
     BELOW_MIN_CONFIDENCE = "below_min_confidence", "Below the minimum confidence"
     STRATEGY_NOT_CHOSEN = "strategy_not_chosen", "Strategy not in the list"
@@ -44,6 +50,25 @@ class Reason(TextChoices):
     QUIET_HOURS = "quiet_hours", "Quiet hours"
     URGENT_IN_QUIET_HOURS = "urgent_in_quiet_hours", "High priority comes through quiet hours"
     ALL_RULES_PASSED = "all_rules_passed", "Every rule passed"
+
+
+# What `paused_until` says while the user wants no end of the pause: as far away as the forms take a date.
+UNTIL_TURNED_ON = dt.datetime(2199, 12, 31, tzinfo=dt.UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class MuteRule:
+    """One symbol or strategy of which the user wants to hear nothing; `until` None: until it is taken back."""
+
+    kind: MuteKind
+    name: str
+    until: dt.datetime | None = None
+
+    def concerns(self, facts: Facts) -> bool:
+        return self.name == (facts.symbol if self.kind == MuteKind.SYMBOL else facts.strategy)
+
+    def counts_at(self, now: dt.datetime) -> bool:
+        return self.until is None or self.until > now
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +90,13 @@ class Rules:
     urgent_bypasses_quiet: bool
     time_zone: str
     paused_until: dt.datetime | None
+    quiet_windows: tuple[Window, ...] = ()  # beside the first one, and like it only while they are enabled
+    mutes: tuple[MuteRule, ...] = ()
 
     @property
     def quiet_hours(self) -> QuietHours:
-        return QuietHours(self.quiet_start, self.quiet_end, self.quiet_weekdays, zone_or_utc(self.time_zone))
+        first = Window(self.quiet_start, self.quiet_end, self.quiet_weekdays)
+        return QuietHours((first, *self.quiet_windows), zone_or_utc(self.time_zone))
 
     def enables(self, channel: Channel) -> bool:
         return {
@@ -94,13 +122,17 @@ class Rules:
             "quiet_mode": self.quiet_mode.value,
             "urgent_bypasses_quiet": self.urgent_bypasses_quiet,
             "time_zone": self.time_zone,
-            "paused_until": self.paused_until.astimezone(dt.UTC).isoformat() if self.paused_until else None,
+            "paused_until": _as_text(self.paused_until),
+            "quiet_windows": [
+                [window.start.isoformat(), window.end.isoformat(), sorted(window.weekdays)]
+                for window in sorted(self.quiet_windows, key=order_of_window)
+            ],
+            "mutes": sorted([mute.kind.value, mute.name, _as_text(mute.until)] for mute in self.mutes),
         }
 
     @classmethod
     def from_json(cls, kept: dict[str, Any]) -> Rules:
-        """The rules that `as_json` wrote."""
-        paused_until = kept["paused_until"]
+        """The rules that `as_json` wrote, now or before there were further windows and mutes."""
         return cls(
             web_enabled=kept["web_enabled"],
             push_enabled=kept["push_enabled"],
@@ -116,7 +148,14 @@ class Rules:
             quiet_mode=QuietMode(kept["quiet_mode"]),
             urgent_bypasses_quiet=kept["urgent_bypasses_quiet"],
             time_zone=kept["time_zone"],
-            paused_until=dt.datetime.fromisoformat(paused_until) if paused_until else None,
+            paused_until=_as_moment(kept["paused_until"]),
+            quiet_windows=tuple(
+                Window(dt.time.fromisoformat(start), dt.time.fromisoformat(end), frozenset(weekdays))
+                for start, end, weekdays in kept.get("quiet_windows", [])
+            ),
+            mutes=tuple(
+                MuteRule(MuteKind(kind), name, _as_moment(until)) for kind, name, until in kept.get("mutes", [])
+            ),
         )
 
 
@@ -144,9 +183,9 @@ def decide(rules: Rules, facts: Facts, channel: Channel, now: dt.datetime) -> De
 
     Quiet hours do not touch the e-mail channel: a digest goes out at a time of its own that the user chose.
     """
-    against = _rule_against(rules, facts, channel, now)
-    if against:
-        return Decision(Verdict.SUPPRESS, against)
+    for reason, is_against in RULES:
+        if is_against(rules, facts, channel, now):
+            return Decision(Verdict.SUPPRESS, reason)
     if channel == Channel.EMAIL or not rules.quiet_hours_enabled or not rules.quiet_hours.cover(now):
         return Decision(Verdict.SEND, Reason.ALL_RULES_PASSED)
     return _decide_in_quiet_hours(rules, facts, now)
@@ -158,7 +197,9 @@ def explain(decision: Decision, rules: Rules, facts: Facts) -> str:
         case Reason.CHANNEL_OFF:
             return "This channel is switched off"
         case Reason.PAUSED:
-            return f"You paused notifications until {_local(rules.paused_until, rules)}"
+            return f"You paused notifications until {_local_end_of_pause(rules)}"
+        case Reason.MUTED:
+            return _explain_mute(rules, facts)
         case Reason.NOT_HIGH_PRIORITY:
             return f"Priority {facts.priority.label.lower()}, and you want high priority only"
         case Reason.BELOW_MIN_CONFIDENCE:
@@ -190,20 +231,44 @@ def as_decimal(number: Decimal | float | str) -> Decimal:
     return number if isinstance(number, Decimal) else Decimal(str(number))
 
 
-def _rule_against(rules: Rules, facts: Facts, channel: Channel, now: dt.datetime) -> Reason | None:
-    if not rules.enables(channel):
-        return Reason.CHANNEL_OFF
-    if rules.paused_until and rules.paused_until > now:
-        return Reason.PAUSED
-    if rules.high_priority_only and facts.priority != Priority.HIGH:
-        return Reason.NOT_HIGH_PRIORITY
-    if facts.ai_confidence < rules.min_confidence:
-        return Reason.BELOW_MIN_CONFIDENCE
-    if rules.strategies and facts.strategy not in rules.strategies:
-        return Reason.STRATEGY_NOT_CHOSEN
-    if rules.symbols and facts.symbol not in rules.symbols:
-        return Reason.SYMBOL_NOT_CHOSEN
-    return None
+def _channel_off(rules: Rules, facts: Facts, channel: Channel, now: dt.datetime) -> bool:
+    return not rules.enables(channel)
+
+
+def _paused(rules: Rules, facts: Facts, channel: Channel, now: dt.datetime) -> bool:
+    return rules.paused_until is not None and rules.paused_until > now
+
+
+def _muted(rules: Rules, facts: Facts, channel: Channel, now: dt.datetime) -> bool:
+    return any(mute.concerns(facts) and mute.counts_at(now) for mute in rules.mutes)
+
+
+def _not_high_priority(rules: Rules, facts: Facts, channel: Channel, now: dt.datetime) -> bool:
+    return rules.high_priority_only and facts.priority != Priority.HIGH
+
+
+def _below_min_confidence(rules: Rules, facts: Facts, channel: Channel, now: dt.datetime) -> bool:
+    return facts.ai_confidence < rules.min_confidence
+
+
+def _strategy_not_chosen(rules: Rules, facts: Facts, channel: Channel, now: dt.datetime) -> bool:
+    return bool(rules.strategies) and facts.strategy not in rules.strategies
+
+
+def _symbol_not_chosen(rules: Rules, facts: Facts, channel: Channel, now: dt.datetime) -> bool:
+    return bool(rules.symbols) and facts.symbol not in rules.symbols
+
+
+# What keeps an insight back at any hour, in the order in which it is asked.
+RULES: tuple[tuple[Reason, Callable[[Rules, Facts, Channel, dt.datetime], bool]], ...] = (
+    (Reason.CHANNEL_OFF, _channel_off),
+    (Reason.PAUSED, _paused),
+    (Reason.MUTED, _muted),
+    (Reason.NOT_HIGH_PRIORITY, _not_high_priority),
+    (Reason.BELOW_MIN_CONFIDENCE, _below_min_confidence),
+    (Reason.STRATEGY_NOT_CHOSEN, _strategy_not_chosen),
+    (Reason.SYMBOL_NOT_CHOSEN, _symbol_not_chosen),
+)
 
 
 def _decide_in_quiet_hours(rules: Rules, facts: Facts, now: dt.datetime) -> Decision:
@@ -215,16 +280,41 @@ def _decide_in_quiet_hours(rules: Rules, facts: Facts, now: dt.datetime) -> Deci
 
 
 def _explain_quiet(decision: Decision, rules: Rules) -> str:
-    hours = f"Your quiet hours {rules.quiet_start:%H:%M}–{rules.quiet_end:%H:%M}"
+    windows = rules.quiet_hours.windows
+    hours = "Your quiet hours " + ", ".join(f"{window.start:%H:%M}–{window.end:%H:%M}" for window in windows)
     if decision.held_until is None:
         return f"{hours} ({rules.time_zone}), in which you want insights skipped"
     return f"{hours}; held until {_local(decision.held_until, rules)}"
+
+
+def _explain_mute(rules: Rules, facts: Facts) -> str:
+    """The one that lasts longest is in force when any is."""
+    concerning = [mute for mute in rules.mutes if mute.concerns(facts)]
+    mute = max(concerning, key=lambda mute: mute.until or UNTIL_TURNED_ON)
+    end = f"until {_local(mute.until, rules)}" if mute.until else "until you take it back"
+    return f"You muted {mute.name} {end}"
+
+
+def _local_end_of_pause(rules: Rules) -> str:
+    return "you turn them on" if rules.paused_until == UNTIL_TURNED_ON else _local(rules.paused_until, rules)
 
 
 def _local(moment: dt.datetime | None, rules: Rules) -> str:
     if moment is None:
         return "further notice"
     return f"{moment.astimezone(zone_or_utc(rules.time_zone)):%Y-%m-%d %H:%M} ({rules.time_zone})"
+
+
+def _as_text(moment: dt.datetime | None) -> str | None:
+    return moment.astimezone(dt.UTC).isoformat() if moment else None
+
+
+def _as_moment(text: str | None) -> dt.datetime | None:
+    return dt.datetime.fromisoformat(text) if text else None
+
+
+def order_of_window(window: Window) -> tuple[dt.time, dt.time, list[int]]:
+    return window.start, window.end, sorted(window.weekdays)
 
 
 def _plain(number: Decimal) -> str:

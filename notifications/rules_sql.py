@@ -16,16 +16,30 @@ from django.db import connection
 
 from notifications import preferences
 from notifications.deciding import decide_each, default_rules
-from notifications.models import NotificationPreference
-from notifications.preferences import Channel, Decision, Facts, QuietMode, Reason, Verdict
+from notifications.models import Mute, NotificationPreference, QuietWindow, as_weekdays
+from notifications.preferences import Channel, Decision, Facts, MuteKind, QuietMode, Reason, Verdict
 from notifications.priority import Priority
-from notifications.quiet import QuietHours, zone_or_utc
+from notifications.quiet import QuietHours, Window, zone_or_utc
+
+_TABLE = f'"{NotificationPreference._meta.db_table}"'
+_WINDOW = f'"{QuietWindow._meta.db_table}"'
+_MUTE = f'"{Mute._meta.db_table}"'
 
 # The rules of `preferences.decide` for the web channel, in the order in which they are asked. `quiet` is joined when
 # the user has quiet hours; its `held_until` is null outside of them.
 RULES: tuple[tuple[Reason, str], ...] = (
     (Reason.CHANNEL_OFF, "NOT preference.web_enabled"),
     (Reason.PAUSED, "preference.paused_until > %(now)s"),
+    (
+        Reason.MUTED,
+        # Nothing of the row itself: these users' mutes are read once, not once a row.
+        f"""preference.user_id IN (
+            SELECT mute.user_id FROM {_MUTE} mute
+            WHERE mute.user_id = ANY(%(user_ids)s::bigint[]) AND (mute.until IS NULL OR mute.until > %(now)s)
+            AND (mute.kind, mute.name)
+                IN (('{MuteKind.SYMBOL}', %(symbol)s), ('{MuteKind.STRATEGY}', %(strategy)s))
+        )""",
+    ),
     (Reason.NOT_HIGH_PRIORITY, "preference.high_priority_only AND NOT %(urgent)s"),
     (Reason.BELOW_MIN_CONFIDENCE, "%(ai_confidence)s < preference.min_confidence"),
     (
@@ -45,10 +59,15 @@ VERDICT = f"""CASE rule.reason
     ELSE '{Verdict.SUPPRESS}'
 END"""
 
-# All that a user's quiet hours depend on: users with equal ones are judged together, by `_held_until`.
-QUIET_HOURS = """jsonb_build_array(
-    preference.time_zone, preference.quiet_start_time, preference.quiet_end_time, preference.quiet_weekdays
-)::text"""
+# All that a user's quiet hours depend on: users with equal ones are judged together, by `_held_until`. Null for users
+# who keep none: their windows are not looked for.
+QUIET_HOURS = f"""CASE WHEN preference.quiet_hours_enabled THEN jsonb_build_array(
+    preference.time_zone, preference.quiet_start_time, preference.quiet_end_time, preference.quiet_weekdays,
+    (
+        SELECT jsonb_agg(DISTINCT jsonb_build_array(quiet_window.start, quiet_window.end, quiet_window.weekdays))
+        FROM {_WINDOW} quiet_window WHERE quiet_window.preference_id = preference.id
+    )
+)::text END"""
 
 # A row that SQL might read in another way than `NotificationPreference.rules`: lists that are none, or that hold lists
 # or objects (or a name with a bracket in it, which costs nothing but time); times for which Python has no value.
@@ -64,7 +83,6 @@ UNFORESEEN = "unforeseen"
 NO_ROW = 0  # stands, among the users that Python decided for, for all who have no preferences
 
 _CASES = "\n".join(f"WHEN {condition} THEN '{reason}'" for reason, condition in RULES)
-_TABLE = f'"{NotificationPreference._meta.db_table}"'
 
 JUDGE = f"""
 SELECT DISTINCT
@@ -86,14 +104,17 @@ FROM unnest(%(user_ids)s::bigint[]) AS reader (user_id)
 LEFT JOIN {_TABLE} preference
     -- The second condition bounds what is read of the table, whatever the planner expects.
     ON preference.user_id = reader.user_id AND preference.user_id = ANY(%(user_ids)s::bigint[])
+LEFT JOIN LATERAL (
+    SELECT {QUIET_HOURS} AS quiet_hours OFFSET 0  -- worked out once a user: without it, once for each that is compared
+) AS own ON TRUE
 LEFT JOIN jsonb_to_recordset(%(given)s::jsonb)
     AS given (user_id bigint, verdict text, reason text, held_until timestamptz)
     ON given.user_id = CASE WHEN preference.user_id IS NULL THEN {NO_ROW} ELSE reader.user_id END
 LEFT JOIN jsonb_to_recordset(%(quiet_hours)s::jsonb) AS quiet (hours text, held_until timestamptz)
-    ON preference.quiet_hours_enabled AND quiet.hours = {QUIET_HOURS}
+    ON quiet.hours = own.quiet_hours
 CROSS JOIN LATERAL (
     SELECT CASE
-        WHEN {ODD} OR preference.quiet_hours_enabled AND quiet.hours IS NULL THEN '{UNFORESEEN}'
+        WHEN {ODD} OR own.quiet_hours IS NOT NULL AND quiet.hours IS NULL THEN '{UNFORESEEN}'
         {_CASES}
     END AS reason
 ) AS rule
@@ -146,6 +167,13 @@ def _quiet_hours(found: Iterable[str], now: dt.datetime) -> str:
 
 
 def _held_until(hours: str, now: dt.datetime) -> str | None:
-    zone, start, end, weekdays = json.loads(hours)
-    quiet = QuietHours(dt.time.fromisoformat(start), dt.time.fromisoformat(end), frozenset(weekdays), zone_or_utc(zone))
+    zone, start, end, weekdays, windows = json.loads(hours)
+    further = ((start, end, as_weekdays(bits)) for start, end, bits in windows or [])
+    quiet = QuietHours(
+        tuple(
+            Window(dt.time.fromisoformat(start), dt.time.fromisoformat(end), frozenset(weekdays))
+            for start, end, weekdays in ((start, end, weekdays), *further)
+        ),
+        zone_or_utc(zone),
+    )
     return quiet.release_after(now).isoformat() if quiet.cover(now) else None

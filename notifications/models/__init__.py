@@ -1,27 +1,42 @@
 """What was decided, for whom, and how far it got. Rows are the truth; the channel layer only hints at them."""
 
+from notifications.models.changes import ChangeKind, InsightChange, InsightChangeQuerySet
 from notifications.models.deliveries import DeliveryState, NotificationDeliveryLog, PushSubscription
 from notifications.models.digests import DigestRun, DigestRunQuerySet, DigestState
 from notifications.models.dispatches import DispatchState, InsightDispatch, InsightDispatchQuerySet, SuppressedInsight
 from notifications.models.notifications import Inbox, InsightNotification, InsightNotificationQuerySet, new_epoch
-from notifications.models.preferences import NotificationPreference, PreferenceVersion, default_time_zone, every_weekday
+from notifications.models.preferences import (
+    Mute,
+    NotificationPreference,
+    PreferenceVersion,
+    QuietWindow,
+    as_weekdays,
+    default_time_zone,
+    every_weekday,
+)
 
 __all__ = [
+    "ChangeKind",
     "DeliveryState",
     "DigestRun",
     "DigestRunQuerySet",
     "DigestState",
     "DispatchState",
     "Inbox",
+    "InsightChange",
+    "InsightChangeQuerySet",
     "InsightDispatch",
     "InsightDispatchQuerySet",
     "InsightNotification",
     "InsightNotificationQuerySet",
+    "Mute",
     "NotificationDeliveryLog",
     "NotificationPreference",
     "PreferenceVersion",
     "PushSubscription",
+    "QuietWindow",
     "SuppressedInsight",
+    "as_weekdays",
     "default_time_zone",
     "every_weekday",
     "new_epoch",

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from notifications import preferences
-from notifications.preferences import Channel, QuietMode, Verdict
+from notifications.preferences import Channel, MuteKind, MuteRule, QuietMode, Verdict
 from notifications.priority import Priority
+from notifications.quiet import Window
 from signals.models import Signal
 
 if TYPE_CHECKING:
@@ -97,8 +100,17 @@ class NotificationPreference(models.Model):
         """The user's preferences; the defaults, unsaved, for an account without a row."""
         return cls.objects.filter(user=user).first() or cls(user=user)
 
-    def rules(self) -> preferences.Rules:
-        """The pure value that `preferences.decide` works on."""
+    def rules(
+        self, *, windows: Sequence[QuietWindow] | None = None, mutes: Sequence[Mute] | None = None
+    ) -> preferences.Rules:
+        """The pure value that `preferences.decide` works on.
+
+        The further windows and the mutes are read unless they are given; unsaved preferences have none.
+        """
+        if windows is None:
+            windows = list(QuietWindow.objects.filter(preference_id=self.pk)) if self.pk else []
+        if mutes is None:
+            mutes = list(Mute.objects.filter(user_id=self.user_id)) if self.pk else []
         return preferences.Rules(
             web_enabled=self.web_enabled,
             push_enabled=self.push_enabled,
@@ -115,6 +127,8 @@ class NotificationPreference(models.Model):
             urgent_bypasses_quiet=self.urgent_bypasses_quiet,
             time_zone=self.time_zone,
             paused_until=self.paused_until,
+            quiet_windows=tuple(sorted((window.rule for window in windows), key=preferences.order_of_window)),
+            mutes=tuple(mute.rule for mute in mutes),
         )
 
     def should_notify(self, signal: Signal, priority: str = Priority.MEDIUM) -> bool:
@@ -127,6 +141,123 @@ class NotificationPreference(models.Model):
         )
         decision = preferences.decide(self.rules(), facts, Channel.WEBSOCKET, timezone.now())
         return decision.verdict is Verdict.SEND
+
+
+def as_bits(weekdays: Iterable[int]) -> int:
+    """Bit 0 is Monday."""
+    return sum(1 << day for day in set(weekdays))
+
+
+def as_weekdays(bits: int) -> list[int]:
+    return [day for day in range(7) if bits & 1 << day]
+
+
+class WeekdaysField(models.Field):  # type: ignore[type-arg]  # generic in the stubs only
+    """A sorted list of weekdays, 0 = Monday. Seven bits in the database, where so nothing else can be written."""
+
+    def get_internal_type(self) -> str:
+        return "PositiveSmallIntegerField"
+
+    def from_db_value(self, value: int, expression: Any, connection: Any) -> list[int]:
+        return as_weekdays(value)
+
+    def to_python(self, value: Any) -> list[int]:
+        if not isinstance(value, (list, tuple, set, frozenset)) or not set(value) <= set(range(7)):
+            raise ValidationError("Give weekdays from 0 (Monday) to 6 (Sunday).")
+        return sorted(set(value))
+
+    def get_prep_value(self, value: Any) -> int:
+        return as_bits(self.to_python(value))
+
+
+class QuietWindow(models.Model):
+    """A further window of quiet, beside the one in the preferences; it counts while their quiet hours are enabled."""
+
+    preference = models.ForeignKey(NotificationPreference, on_delete=models.CASCADE, related_name="quiet_windows")
+    start = models.TimeField()
+    end = models.TimeField(help_text="Earlier than the start: over midnight. The same: all day.")
+    weekdays = WeekdaysField(default=every_weekday, help_text="0 = Monday; days it starts on.")
+
+    class Meta:
+        ordering = ["start", "end", "id"]
+        constraints = [
+            # PostgreSQL has a 24:00, Python has not.
+            models.CheckConstraint(
+                condition=Q(start__lte=dt.time.max, end__lte=dt.time.max), name="quiet_window_times_known"
+            ),
+            models.CheckConstraint(condition=Q(weekdays__lte=every_weekday()), name="quiet_window_weekdays_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Quiet {self.start:%H:%M}–{self.end:%H:%M} of preferences {self.preference_id}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save, and keep a version of the preferences that it belongs to."""
+        for field in self._meta.concrete_fields:
+            setattr(self, field.attname, field.to_python(getattr(self, field.attname)))
+        with transaction.atomic():
+            super().save(*args, **kwargs)
+            PreferenceVersion.record(self.preference)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        with transaction.atomic():
+            deleted = super().delete(*args, **kwargs)
+            PreferenceVersion.record(self.preference)
+        return deleted
+
+    @property
+    def rule(self) -> Window:
+        return Window(self.start, self.end, frozenset(self.weekdays))
+
+
+class Mute(models.Model):
+    """One symbol or strategy of which the user wants to hear nothing, for a while or until it is taken back."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notification_mutes", db_index=False
+    )
+    kind = models.CharField(max_length=8, choices=MuteKind.choices)
+    name = models.CharField(max_length=64)
+    until = models.DateTimeField(null=True, blank=True, help_text="Empty = until it is taken back.")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["kind", "name"]
+        indexes = [models.Index(fields=["until"], condition=Q(until__isnull=False), name="mute_to_end")]
+        constraints = [
+            models.UniqueConstraint(fields=["user", "kind", "name"], name="mute_once_a_name"),
+            models.CheckConstraint(condition=Q(kind__in=MuteKind.values), name="mute_kind_known"),
+            # PostgreSQL has an infinity, Python has not.
+            models.CheckConstraint(
+                condition=Q(until__isnull=True) | Q(until__lte=preferences.UNTIL_TURNED_ON), name="mute_until_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.name} muted by user {self.user_id}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save in canonical form, and keep a version of the user's preferences."""
+        canonical = preferences.canonical_symbols if self.kind == MuteKind.SYMBOL else preferences.canonical_strategies
+        self.name = (canonical([self.name]) or [""])[0]
+        with transaction.atomic():
+            super().save(*args, **kwargs)
+            self._keep_version()
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        with transaction.atomic():
+            deleted = super().delete(*args, **kwargs)
+            self._keep_version()
+        return deleted
+
+    @property
+    def rule(self) -> MuteRule:
+        return MuteRule(MuteKind(self.kind), self.name, self.until)
+
+    def _keep_version(self) -> None:
+        """Mutes count beside a row of preferences only: whoever has none has the defaults."""
+        preference, _ = NotificationPreference.objects.get_or_create(user_id=self.user_id)
+        PreferenceVersion.record(preference)
 
 
 class PreferenceVersion(models.Model):
@@ -147,7 +278,7 @@ class PreferenceVersion(models.Model):
         return f"Preferences of user {self.user_id} from {self.valid_from:%Y-%m-%d %H:%M:%S}"
 
     @classmethod
-    def record(cls, preference: NotificationPreference, *, changed_by: User | None) -> None:
+    def record(cls, preference: NotificationPreference, *, changed_by: User | None = None) -> None:
         """Keep a snapshot unless nothing changed since the last one."""
         snapshot = preference.rules().as_json()
         latest = cls.objects.filter(user_id=preference.user_id).order_by("-valid_from", "-id").first()

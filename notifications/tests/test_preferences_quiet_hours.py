@@ -7,14 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from notifications.quiet import QuietHours, known_zones, zone_or_utc
+from notifications.quiet import QuietHours, Window, known_zones, zone_or_utc
 
 EVERY_DAY = frozenset(range(7))
 MINUTE = dt.timedelta(minutes=1)
 
 
 def quiet(start: str, end: str, zone: str, weekdays: frozenset[int] = EVERY_DAY) -> QuietHours:
-    return QuietHours(dt.time.fromisoformat(start), dt.time.fromisoformat(end), weekdays, ZoneInfo(zone))
+    window = Window(dt.time.fromisoformat(start), dt.time.fromisoformat(end), weekdays)
+    return QuietHours((window,), ZoneInfo(zone))
 
 
 def utc(text: str) -> dt.datetime:
@@ -222,7 +223,7 @@ def test_quiet_hours_agree_with_reading_the_clock_minute_by_minute(
 ) -> None:
     zone, change = where
     moment = utc(change) + minutes * MINUTE
-    hours = QuietHours(*span, weekdays, ZoneInfo(zone))
+    hours = QuietHours((Window(*span, weekdays),), ZoneInfo(zone))
     windows = windows_by_minute(*span, weekdays, around=read_clock(moment, zone).date())
 
     assert hours.cover(moment) is (read_clock(moment, zone) in windows)
@@ -241,7 +242,7 @@ def test_quiet_hours_agree_with_reading_the_clock_minute_by_minute(
 def test_in_every_zone_a_release_is_the_first_instant_that_is_not_quiet(
     zone: str, moment: dt.datetime, span: tuple[dt.time, dt.time], weekdays: frozenset[int]
 ) -> None:
-    hours = QuietHours(*span, weekdays, ZoneInfo(zone))
+    hours = QuietHours((Window(*span, weekdays),), ZoneInfo(zone))
     if not hours.cover(moment):
         return
 
