@@ -29,6 +29,9 @@ class InsightDispatch(models.Model):
     signal = models.ForeignKey(Signal, on_delete=models.CASCADE, related_name="dispatches")
     revision = models.PositiveSmallIntegerField(help_text="1, 2, …; 0 = pushed by hand before any validation.")
     fingerprint = models.CharField(max_length=64, help_text="status:side:confidence label; a change is a new revision.")
+    confidence = models.DecimalField(
+        max_digits=5, decimal_places=2, null=True, blank=True, help_text="AI confidence when it was recorded, 0–100."
+    )
     state = models.CharField(max_length=8, choices=DispatchState.choices, default=DispatchState.OPEN)
     cursor = models.BigIntegerField(default=0, help_text="Id of the last user done.")
     counts = models.JSONField(default=dict, help_text='{"verdicts": {verdict: users}, "reasons": {reason: users}}')

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from notifications.preferences import Reason
 from notifications.priority import Priority
-from signals.models import Signal
+from signals.models import Signal, ValidationStatus
 
 
 def new_epoch() -> str:
@@ -86,6 +86,19 @@ class InsightNotification(models.Model):
     superseded_by = models.ForeignKey(
         "self", on_delete=models.CASCADE, null=True, blank=True, related_name="supersedes", db_index=False
     )
+    released_at = models.DateTimeField(
+        null=True, blank=True, help_text="When quiet hours that held it ended; one brief told of all with the same."
+    )
+    # No foreign key: it is compared only, and would be checked with every row of a fan-out.
+    repeat_of = models.BigIntegerField(
+        null=True, blank=True, help_text="Id of the first of the repeats that are one entry; none for the first."
+    )
+    earlier_confidence = models.DecimalField(
+        max_digits=5, decimal_places=2, null=True, blank=True, help_text="What this revision changed: 0–100 before it."
+    )
+    new_status = models.CharField(  # noqa: DJ001 - null is the absence of a change
+        max_length=12, choices=ValidationStatus.choices, null=True, blank=True, help_text="Where the verdict changed."
+    )
     read = models.BooleanField(default=False)
     read_at = models.DateTimeField(null=True, blank=True)
     delivered = models.BooleanField(default=False, help_text="A browser acknowledged it.")
@@ -112,6 +125,12 @@ class InsightNotification(models.Model):
             models.Index(fields=["created_at"], name="notification_age"),
             models.Index(
                 fields=["superseded_by"], condition=Q(superseded_by__isnull=False), name="notification_superseded"
+            ),
+            models.Index(fields=["repeat_of"], condition=Q(repeat_of__isnull=False), name="notification_repeats"),
+            models.Index(
+                fields=["user", "released_at"],
+                condition=Q(released_at__isnull=False),
+                name="notification_released",
             ),
         ]
         constraints = [
