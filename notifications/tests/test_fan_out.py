@@ -24,11 +24,13 @@ from notifications.models import (
     Inbox,
     InsightDispatch,
     InsightNotification,
+    Mute,
     NotificationDeliveryLog,
     NotificationPreference,
+    QuietWindow,
     SuppressedInsight,
 )
-from notifications.preferences import Facts, QuietMode, Reason
+from notifications.preferences import Facts, MuteKind, QuietMode, Reason
 from notifications.priority import Priority
 from notifications.tests.rows import store_notification
 from signals.models import Signal, TradeValidation
@@ -75,6 +77,10 @@ confidences = st.sampled_from(["0", "64.99", "65", "65.01", "79.99", "80", "100"
 hours = st.times().filter(lambda time: time.microsecond == 0) | st.sampled_from([dt.time(0), dt.time(1, 30)])
 windows = st.sampled_from([(dt.time(22), dt.time(7)), (dt.time(0), dt.time(0)), (dt.time(1), dt.time(2))])
 
+further_windows = st.tuples(
+    windows | st.tuples(hours, hours), st.just(list(range(7))) | st.lists(st.integers(0, 6), unique=True)
+)
+
 
 @st.composite
 def preferences(draw: st.DrawFn, now: dt.datetime) -> Fields:
@@ -94,6 +100,18 @@ def preferences(draw: st.DrawFn, now: dt.datetime) -> Fields:
         "time_zone": draw(st.sampled_from(ZONES)),
         "paused_until": draw(
             st.sampled_from([None, None, now, now + dt.timedelta(microseconds=1), now - dt.timedelta(days=1)])
+        ),
+        "windows": draw(st.lists(further_windows, max_size=3)),
+        "mutes": draw(
+            st.lists(
+                st.tuples(
+                    st.sampled_from(MuteKind),
+                    names,
+                    st.sampled_from([None, now, now + dt.timedelta(microseconds=1), now - dt.timedelta(days=1)]),
+                ),
+                max_size=3,
+                unique_by=lambda mute: mute[:2],
+            )
         ),
     }
 
@@ -142,6 +160,42 @@ def test_any_population_is_written_as_the_plain_path_writes_it(
         assert outcome(fan_out.write, announcement, user_ids) == outcome(row_by_row.write, announcement, user_ids)
 
         transaction.set_rollback(True)
+
+
+@pytest.mark.parametrize("kind", MuteKind)
+@pytest.mark.parametrize(
+    ("until", "reason"),
+    [(None, Reason.MUTED), (dt.timedelta(hours=1), Reason.MUTED), (-dt.timedelta(hours=1), Reason.ALL_RULES_PASSED)],
+)
+def test_a_mute_keeps_back_what_it_names_until_it_ends(
+    traders: list[User], make_signal: MakeSignal, kind: MuteKind, until: dt.timedelta | None, reason: Reason
+) -> None:
+    signal = unannounced(make_signal)
+    name = signal.symbol if kind is MuteKind.SYMBOL else signal.strategy
+    Mute.objects.create(user=traders[1], kind=kind, name=name, until=until and timezone.now() + until)
+    Mute.objects.create(user=traders[2], kind=kind, name="OTHER")
+    user_ids = [trader.pk for trader in traders]
+
+    for write in (fan_out.write, row_by_row.write):
+        reasons = outcome(write, announce(signal, 1), user_ids)["reasons"]
+        assert reasons == Counter({Reason.ALL_RULES_PASSED.value: len(traders) - 1}) + Counter([reason.value])
+
+
+def test_a_further_window_of_quiet_holds_what_the_first_would_let_through(
+    traders: list[User], make_signal: MakeSignal
+) -> None:
+    signal = unannounced(make_signal)
+    NotificationPreference.objects.filter(user__in=traders[1:3]).update(quiet_hours_enabled=True, quiet_weekdays=[])
+    for trader in traders[2:4]:  # the second of them keeps no quiet hours
+        QuietWindow.objects.create(
+            preference=NotificationPreference.objects.get(user=trader), start=dt.time(0), end=dt.time(0)
+        )
+    user_ids = [trader.pk for trader in traders]
+
+    for write in (fan_out.write, row_by_row.write):
+        found = outcome(write, announce(signal, 1), user_ids)
+        held = [row["user_id"] for row in found["notifications"] if row["held_until"]]
+        assert held == [traders[2].pk]
 
 
 @pytest.mark.parametrize(("column", "value"), [("quiet_end_time", "24:00"), ("paused_until", "infinity")])
@@ -323,8 +377,17 @@ def settle(user: User, signal: Signal, wanted: Fields | None, history: list[Fiel
     if wanted is None:
         preference.delete()
     else:
+        wanted = {"windows": [], "mutes": []} | wanted
         lists = {name: wanted[name] for name in ("strategies_filter", "symbols_filter", "quiet_weekdays")}
-        preference.update(**{name: value for name, value in wanted.items() if name not in lists})
+        apart = {"windows", "mutes", *lists}
+        preference.update(**{name: value for name, value in wanted.items() if name not in apart})
+        QuietWindow.objects.bulk_create(
+            QuietWindow(preference=preference.get(), start=start, end=end, weekdays=weekdays)
+            for (start, end), weekdays in wanted["windows"]
+        )
+        Mute.objects.bulk_create(  # past `save`, which would spell them one way
+            Mute(user=user, kind=kind, name=name, until=until) for kind, name, until in wanted["mutes"]
+        )
         with connection.cursor() as cursor:  # as it is: the field would take None for no value
             for name, value in lists.items():
                 cursor.execute(

@@ -15,8 +15,10 @@ from notifications.models import (
     Inbox,
     InsightDispatch,
     InsightNotification,
+    Mute,
     NotificationDeliveryLog,
     NotificationPreference,
+    QuietWindow,
     SuppressedInsight,
 )
 from notifications.preferences import QuietMode
@@ -196,13 +198,25 @@ QUIET = {"quiet_hours_enabled": True, "quiet_start_time": dt.time(0), "quiet_end
         {"symbols_filter": ["XAUUSD"]},
         {"symbols_filter": [["EURUSD"]]},  # no list of names: the defaults decide
         {"min_confidence": 95},
+        {"mutes": [{"kind": "symbol", "name": "EURUSD"}]},
+        {"mutes": [{"kind": "strategy", "name": "EURUSD"}, {"kind": "symbol", "name": "XAUUSD"}]},
+        {"mutes": [{"kind": "symbol", "name": "EURUSD", "until": dt.datetime(2026, 1, 1, tzinfo=dt.UTC)}]},
+        {"mutes": [{"kind": "symbol", "name": "EURUSD", "until": dt.datetime(2150, 1, 1, tzinfo=dt.UTC)}]},
+        QUIET | {"quiet_weekdays": [], "windows": [{"start": dt.time(0), "end": dt.time(0)}]},
+        {"windows": [{"start": dt.time(0), "end": dt.time(0)}]},  # quiet hours are off
     ],
 )
 def test_together_is_as_each_alone(
     alice: User, bob: User, unrun: Callable[..., int], hints: Hints, wanted: dict[str, Any]
 ) -> None:
-    for user in (alice, bob):
-        NotificationPreference.objects.filter(user=user).update(**wanted)
+    windows, mutes = wanted.get("windows", []), wanted.get("mutes", [])
+    for preference in NotificationPreference.objects.filter(user__in=[alice, bob]):
+        fields = {name: value for name, value in wanted.items() if name not in ("windows", "mutes")}
+        NotificationPreference.objects.filter(pk=preference.pk).update(**{"web_enabled": True} | fields)
+        for window in windows:
+            QuietWindow.objects.create(preference=preference, **window)
+        for mute in mutes:
+            Mute.objects.create(user=preference.user, **mute)
 
     assert owned.run([unrun(alice, news_headline="Rates unchanged")]) == []
     dispatching.run(unrun(bob, news_headline="Rates unchanged"))
