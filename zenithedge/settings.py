@@ -44,12 +44,14 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "zenithedge.log_context.request_context",  # around all others, so that what they log has the request's id
     "zenithedge.headers.security_headers",  # first, so that nobody answers past it
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "zenithedge.compression.CompressingStaticMiddleware",
     "django.middleware.gzip.GZipMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -72,6 +74,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "notifications.context_processors.bell",
+                "zenithedge.texts.context",
             ],
         },
     }
@@ -218,7 +221,10 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
 
 # --- Pages, static files, mail --------------------------------------------------------------------------------------
 
-LANGUAGE_CODE = "en"
+# In it are the texts that are stored, such as a notification's title, and whatever nobody asked for in another.
+LANGUAGE_CODE = env.str("LANGUAGE_CODE", default="en")
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 USE_I18N = True
 USE_TZ = True
@@ -254,18 +260,21 @@ TEST_RUNNER = "zenithedge.test_runner.PytestRunner"
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 LOG_FILE = Path(env.str("LOG_FILE", default=str(BASE_DIR / "logs" / "django.log")))
 LOG_FILE.parent.mkdir(parents=True, exist_ok=True)
+# For people where people look at it, for machines in production.
+LOG_FORMAT = env.str("LOG_FORMAT", default="json" if SITE_URL.startswith("https://") else "line")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
         "line": {
-            "class": "zenithedge.logs.MaskingFormatter",
+            "class": "zenithedge.logs.LineFormatter",
             "format": "{asctime} {levelname} {name}: {message}",
             "style": "{",
         },
+        "json": {"()": "zenithedge.logs.JsonFormatter"},
     },
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line"},
+        "console": {"class": "logging.StreamHandler", "formatter": "json" if LOG_FORMAT == "json" else "line"},
         "dropped hints": {"class": "notifications.metrics.DroppedHints"},
         "file": {
             "class": "logging.handlers.RotatingFileHandler",
@@ -274,7 +283,7 @@ LOGGING = {
             "backupCount": 5,
             "delay": True,
             "encoding": "utf-8",
-            "formatter": "line",
+            "formatter": "json" if LOG_FORMAT == "json" else "line",  # notifications.E006 names an unknown one
         },
     },
     "root": {"handlers": ["console", "file"], "level": "WARNING"},

@@ -1,18 +1,5 @@
-const MANY = 6; // more than that within `MANY_WITHIN_MS` nobody reads one by one
-const MANY_WITHIN_MS = 10_000;
 const AWAY_MS = 120_000;
 const SIGNS = ["pointermove", "pointerdown", "keydown", "visibilitychange"];
-
-/** Counts what comes. */
-export class Burst {
-  #times = [];
-
-  /** One more comes: whether that makes too many to show each. */
-  exceeded(nowMs = Date.now()) {
-    this.#times = [...this.#times.filter((time) => nowMs - time < MANY_WITHIN_MS), nowMs];
-    return this.#times.length > MANY;
-  }
-}
 
 /** Knows when somebody comes back to this page after being away: no sign of them, or another tab, for two minutes. */
 export class Presence {

@@ -1,7 +1,6 @@
 import { apiAt } from "./api.js";
 import { Presence } from "./attention.js";
 import { renderedItems, startPage } from "./page.js";
-import { startPanel } from "./panel.js";
 import { Reads } from "./reads.js";
 import { refreshAges } from "./rows.js";
 import { Following } from "./shared.js";
@@ -32,7 +31,7 @@ function startLive(region) {
   const socket = new InsightSocket({ store, api, address, following });
   const reads = new Reads({ api, store, socket });
   startPage({ store, reads, socket });
-  startPanel(store);
+  bringPanel(store);
   bringToasts({ store, reads });
   socket.start();
   return store;
@@ -47,4 +46,14 @@ function bringToasts(live) {
   };
   for (const type of TOLD) for (const source of [live.store, live.reads]) source.addEventListener(type, tell);
   new Presence().onReturn(() => toasts?.then(({ collapse }) => collapse()));
+}
+
+/** The panel's script comes when somebody reaches for the bell: without it the panel opens all the same. */
+function bringPanel(store) {
+  const bell = document.querySelector("[data-bell-button]");
+  let panel;
+  const bring = () => {
+    panel ??= import("./panel.js").then(({ startPanel }) => startPanel(store)).catch(() => (panel = null));
+  };
+  for (const sign of ["pointerenter", "focus", "click"]) bell.addEventListener(sign, bring);
 }

@@ -4,15 +4,21 @@ const AT_MOST = 40;
 const STEPS = { ArrowDown: 1, ArrowUp: -1 };
 const panel = document.querySelector("[data-bell-panel]");
 
-/** The bell's panel, a popover: the browser opens and closes it, and brings the focus back. */
+/** The bell's panel, a popover: the browser opens and closes it, and brings the focus back. It may be open already. */
 export function startPanel(store) {
   const button = document.querySelector("[data-bell-button]");
+  const take = (items) => {
+    for (const item of items) if (item?.title) add(item);
+  };
+  const toggled = (open) => button.setAttribute("aria-expanded", open);
   panel.addEventListener("beforetoggle", ({ newState }) => newState === "open" && arrange());
-  panel.addEventListener("toggle", ({ newState }) => button.setAttribute("aria-expanded", newState === "open"));
+  panel.addEventListener("toggle", ({ newState }) => toggled(newState === "open"));
   panel.addEventListener("keydown", moveFocus);
-  store.addEventListener("change", ({ detail }) => {
-    for (const id of detail.ids) if (store.item(id)?.title) add(store.item(id));
-  });
+  store.addEventListener("change", ({ detail }) => take(detail.ids.map((id) => store.item(id))));
+  take(store.items.reverse());
+  if (!panel.matches(":popover-open")) return;
+  arrange();
+  toggled(true);
 }
 
 /** Unread ones first. From then on each keeps its place until the panel opens again. */

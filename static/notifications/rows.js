@@ -1,9 +1,20 @@
 import { isUnread } from "./store.js";
+import { gettext, language } from "./texts.js";
 
-const SIDES = { buy: "Buy", sell: "Sell" };
-const PRIORITIES = { high: "High priority", medium: "Medium priority", low: "Low priority" };
-const STATES = { unread: "New", read: "Read", expired: "Expired", superseded: "Replaced by an update" };
-const EXACTLY = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const SIDES = { buy: gettext("Buy"), sell: gettext("Sell") };
+const PRIORITIES = {
+  high: gettext("High priority"),
+  medium: gettext("Medium priority"),
+  low: gettext("Low priority"),
+};
+const STATES = {
+  unread: gettext("New"),
+  read: gettext("Read"),
+  expired: gettext("Expired"),
+  superseded: gettext("Replaced by an update"),
+};
+const EXACTLY = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" });
+const AGO = new Intl.RelativeTimeFormat(language, { style: "short" });
 
 /** A copy of one of the page's templates, showing the notification if there is one. */
 export function fromTemplate(name, notification) {
@@ -61,7 +72,9 @@ export function refreshAges(root = document) {
 }
 
 function age(minutes) {
-  if (minutes < 1) return "just now";
-  if (minutes < 60) return `${Math.floor(minutes)} min ago`;
-  return minutes < 1440 ? `${Math.floor(minutes / 60)} h ago` : `${Math.floor(minutes / 1440)} d ago`;
+  if (minutes < 1) return gettext("just now");
+  if (minutes < 60) return AGO.format(-Math.floor(minutes), "minute");
+  return minutes < 1440
+    ? AGO.format(-Math.floor(minutes / 60), "hour")
+    : AGO.format(-Math.floor(minutes / 1440), "day");
 }

@@ -1,4 +1,4 @@
-import { Burst } from "./attention.js";
+import { Burst } from "./burst.js";
 import { fromTemplate } from "./rows.js";
 import { Tabs } from "./tabs.js";
 
