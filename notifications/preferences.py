@@ -98,6 +98,9 @@ class Rules:
         first = Window(self.quiet_start, self.quiet_end, self.quiet_weekdays)
         return QuietHours((first, *self.quiet_windows), zone_or_utc(self.time_zone))
 
+    def quiet_at(self, moment: dt.datetime) -> bool:
+        return self.quiet_hours_enabled and self.quiet_hours.cover(moment)
+
     def enables(self, channel: Channel) -> bool:
         return {
             Channel.WEBSOCKET: self.web_enabled,
@@ -183,12 +186,27 @@ def decide(rules: Rules, facts: Facts, channel: Channel, now: dt.datetime) -> De
 
     Quiet hours do not touch the e-mail channel: a digest goes out at a time of its own that the user chose.
     """
+    verdict, reason = judge(rules, facts, channel, now, rules.quiet_at)
+    held_until = rules.quiet_hours.release_after(now) if verdict is Verdict.HOLD else None
+    return Decision(verdict, reason, held_until)
+
+
+def judge(
+    rules: Rules, facts: Facts, channel: Channel, now: dt.datetime, quiet_at: Callable[[dt.datetime], bool]
+) -> tuple[Verdict, Reason]:
+    """The decision without the end of a hold.
+
+    `quiet_at` is the `quiet_at` of the rules, or gives the same answers: whoever decides about very many instants works
+    them out beforehand.
+    """
     for reason, is_against in RULES:
         if is_against(rules, facts, channel, now):
-            return Decision(Verdict.SUPPRESS, reason)
-    if channel == Channel.EMAIL or not rules.quiet_hours_enabled or not rules.quiet_hours.cover(now):
-        return Decision(Verdict.SEND, Reason.ALL_RULES_PASSED)
-    return _decide_in_quiet_hours(rules, facts, now)
+            return Verdict.SUPPRESS, reason
+    if channel == Channel.EMAIL or not quiet_at(now):
+        return Verdict.SEND, Reason.ALL_RULES_PASSED
+    if rules.urgent_bypasses_quiet and facts.priority == Priority.HIGH:
+        return Verdict.SEND, Reason.URGENT_IN_QUIET_HOURS
+    return Verdict.SUPPRESS if rules.quiet_mode == QuietMode.SKIP else Verdict.HOLD, Reason.QUIET_HOURS
 
 
 def explain(decision: Decision, rules: Rules, facts: Facts) -> str:
@@ -269,14 +287,6 @@ RULES: tuple[tuple[Reason, Callable[[Rules, Facts, Channel, dt.datetime], bool]]
     (Reason.STRATEGY_NOT_CHOSEN, _strategy_not_chosen),
     (Reason.SYMBOL_NOT_CHOSEN, _symbol_not_chosen),
 )
-
-
-def _decide_in_quiet_hours(rules: Rules, facts: Facts, now: dt.datetime) -> Decision:
-    if rules.urgent_bypasses_quiet and facts.priority == Priority.HIGH:
-        return Decision(Verdict.SEND, Reason.URGENT_IN_QUIET_HOURS)
-    if rules.quiet_mode == QuietMode.SKIP:
-        return Decision(Verdict.SUPPRESS, Reason.QUIET_HOURS)
-    return Decision(Verdict.HOLD, Reason.QUIET_HOURS, held_until=rules.quiet_hours.release_after(now))
 
 
 def _explain_quiet(decision: Decision, rules: Rules) -> str:

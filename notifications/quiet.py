@@ -99,6 +99,14 @@ class QuietHours:
                 return step
         return self._next_end(moment)
 
+    def changes(self, since: dt.datetime, until: dt.datetime) -> list[dt.datetime]:
+        """The instants after `since`, in order, between which nothing changes: one is quiet for all up to the next."""
+        instants, step = [], since.astimezone(dt.UTC)
+        while step < until:
+            step = self._when_reached(self._next_boundary(self._reading(step)), step)
+            instants.append(step)
+        return instants
+
     def _reading(self, moment: dt.datetime) -> dt.datetime:
         return moment.astimezone(self.zone).replace(tzinfo=None, fold=0)
 
