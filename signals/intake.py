@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from signals import outcomes
+from signals import outcomes, reversals
 from signals.models import Signal, TradeValidation, Verdict, WebhookRequest, WebhookSource
 from signals.tradingview import Alert
 from signals.validation import load_validator
@@ -165,6 +165,11 @@ def _assess(signal: Signal) -> TradeValidation | None:
             outcomes.settle(signal)
     except Exception:
         logger.exception("The outcomes of signals older than %s could not be settled", signal.pk)
+    try:
+        with transaction.atomic():
+            reversals.reverse(signal)
+    except Exception:
+        logger.exception("What signal %s reverses could not be marked", signal.pk)
     try:
         with transaction.atomic():
             return _validate(signal)

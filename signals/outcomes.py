@@ -15,12 +15,14 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from itertools import chain
 
 from django.db import transaction
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from signals import market
+from signals.events import insights_settled
 from signals.market import Close
 from signals.models import Outcome, Side, Signal
 
@@ -36,7 +38,10 @@ def settle(signal: Signal) -> int:
         result = outcome(pending, _prices(pending, signal))
         if result:
             closed[result].append(pending.pk)
-    return sum(_close(ids, *result) for result, ids in sorted(closed.items()))
+    settled = sum(_close(ids, *result) for result, ids in sorted(closed.items()))
+    if settled:
+        insights_settled.send(Signal, signal_ids=sorted(chain(*closed.values())), owner_id=signal.user_id)
+    return settled
 
 
 def outcome(signal: Signal, prices: Iterable[Close]) -> tuple[Outcome, dt.datetime] | None:
