@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from zenithedge import exposition, health
+from zenithedge import exposition, health, installing
 from zenithedge.sign_in import ThrottledPasswordResetView
 
 # Under the API these answer in JSON; elsewhere they are Django's own.
@@ -19,6 +19,9 @@ urlpatterns = [
     path("signals/", include("signals.urls")),
     path("notifications/", include("notifications.urls")),
     path("", include("notifications.dashboard_urls")),
+    path("sw.js", installing.service_worker, name="service_worker"),
+    path("manifest.webmanifest", installing.manifest, name="manifest"),
+    path("offline/", installing.offline, name="offline"),
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", exposition.metrics, name="metrics"),

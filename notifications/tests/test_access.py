@@ -67,6 +67,9 @@ PUBLIC = {
     "accounts/reset/done/",
     "livez",
     "readyz",
+    "sw.js",
+    "manifest.webmanifest",
+    "offline/",
 }
 
 

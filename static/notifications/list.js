@@ -183,3 +183,4 @@ async function read(address) {
 }
 
 if (store) startList();
+if (store) navigator.serviceWorker?.register("/sw.js").catch(console.warn);

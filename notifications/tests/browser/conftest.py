@@ -110,7 +110,10 @@ def new_trader(browser: Browser, site: Site) -> Iterator[Callable[..., Trader]]:
     traders: list[Trader] = []
 
     def make(*, width: int = WIDE, **options: Any) -> Trader:
-        """With the options of Playwright's `new_context`."""
+        """With the options of Playwright's `new_context`. Without a service worker, unless one is asked for: what a
+        page gets then comes from the server itself, and a server that is away is away.
+        """
+        options = {"service_workers": "block", **options}
         context = browser.new_context(viewport={"width": width, "height": 900}, has_touch=width == NARROW, **options)
         traders.append(Trader(context, site))
         return traders[-1]
