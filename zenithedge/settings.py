@@ -250,6 +250,26 @@ NOTIFICATIONS_WORKER = env.bool("NOTIFICATIONS_WORKER", default=not CELERY_BROKE
 WEBHOOK_REQUESTS_PER_MINUTE = env.int("WEBHOOK_REQUESTS_PER_MINUTE", default=300)
 # The same for one address. TradingView sends all its users' alerts from four addresses, so this is for many tokens.
 WEBHOOK_REQUESTS_PER_MINUTE_AND_ADDRESS = env.int("WEBHOOK_REQUESTS_PER_MINUTE_AND_ADDRESS", default=3000)
+# Hosts of our own network that users' addresses may name all the same, each host:port; docs/deliveries.md says when.
+OUTGOING_TRUSTED_HOSTS = env.list("OUTGOING_TRUSTED_HOSTS", default=[])
+# Web push: the site's own key pair, as `manage.py generate_vapid_keys` prints it, and whom a push service may write to.
+# With neither set a pair is made on first use and kept beside the secret key.
+VAPID_PUBLIC_KEY = env.str("VAPID_PUBLIC_KEY", default="")
+VAPID_PRIVATE_KEY = env.str("VAPID_PRIVATE_KEY", default="")
+VAPID_SUBJECT = env.str("VAPID_SUBJECT", default="")
+VAPID_KEY_FILE = VAR_DIR / "vapid_private_key"
+# The push services of the browsers; a subscription at any other host is refused.
+PUSH_SERVICE_HOSTS = env.list(
+    "PUSH_SERVICE_HOSTS",
+    default=[
+        "fcm.googleapis.com",
+        "updates.push.services.mozilla.com",
+        "*.push.services.mozilla.com",
+        "web.push.apple.com",
+        "*.push.apple.com",
+        "*.notify.windows.com",
+    ],
+)
 # What Prometheus brings to read /metrics; without one it is for staff only.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
