@@ -19,6 +19,7 @@ class Channel(TextChoices):
     WEBSOCKET = "websocket", "Browser"
     PUSH = "push", "Web push"
     EMAIL = "email", "E-mail"
+    WEBHOOK = "webhook", "Webhook"
 
 
 class MuteKind(TextChoices):
@@ -92,6 +93,7 @@ class Rules:
     paused_until: dt.datetime | None
     quiet_windows: tuple[Window, ...] = ()  # beside the first one, and like it only while they are enabled
     mutes: tuple[MuteRule, ...] = ()
+    webhook_enabled: bool = False
 
     @property
     def quiet_hours(self) -> QuietHours:
@@ -106,6 +108,7 @@ class Rules:
             Channel.WEBSOCKET: self.web_enabled,
             Channel.PUSH: self.push_enabled,
             Channel.EMAIL: self.email_digest_enabled,
+            Channel.WEBHOOK: self.webhook_enabled,
         }[channel]
 
     def as_json(self) -> dict[str, Any]:
@@ -114,6 +117,7 @@ class Rules:
             "web_enabled": self.web_enabled,
             "push_enabled": self.push_enabled,
             "email_digest_enabled": self.email_digest_enabled,
+            "webhook_enabled": self.webhook_enabled,
             "min_confidence": float(self.min_confidence),
             "strategies": sorted(self.strategies),
             "symbols": sorted(self.symbols),
@@ -135,7 +139,7 @@ class Rules:
 
     @classmethod
     def from_json(cls, kept: dict[str, Any]) -> Rules:
-        """The rules that `as_json` wrote, now or before there were further windows and mutes."""
+        """The rules that `as_json` wrote, now or before there were further windows, mutes and webhooks."""
         return cls(
             web_enabled=kept["web_enabled"],
             push_enabled=kept["push_enabled"],
@@ -159,6 +163,7 @@ class Rules:
             mutes=tuple(
                 MuteRule(MuteKind(kind), name, _as_moment(until)) for kind, name, until in kept.get("mutes", [])
             ),
+            webhook_enabled=kept.get("webhook_enabled", False),
         )
 
 

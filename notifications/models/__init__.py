@@ -1,7 +1,12 @@
 """What was decided, for whom, and how far it got. Rows are the truth; the channel layer only hints at them."""
 
 from notifications.models.changes import ChangeKind, InsightChange, InsightChangeQuerySet
-from notifications.models.deliveries import DeliveryState, NotificationDeliveryLog, PushSubscription
+from notifications.models.deliveries import (
+    DeliveryState,
+    NotificationDeliveryLog,
+    OutgoingWebhook,
+    PushSubscription,
+)
 from notifications.models.digests import DigestRun, DigestRunQuerySet, DigestState
 from notifications.models.dispatches import DispatchState, InsightDispatch, InsightDispatchQuerySet, SuppressedInsight
 from notifications.models.notifications import Inbox, InsightNotification, InsightNotificationQuerySet, new_epoch
@@ -32,6 +37,7 @@ __all__ = [
     "Mute",
     "NotificationDeliveryLog",
     "NotificationPreference",
+    "OutgoingWebhook",
     "PreferenceVersion",
     "PushSubscription",
     "QuietWindow",

@@ -39,7 +39,12 @@ class NotificationDeliveryLog(models.Model):
         null=True, blank=True, help_text="Whether the acknowledging tab was in view."
     )
     next_attempt_at = models.DateTimeField(null=True, blank=True)
-    lease_until = models.DateTimeField(null=True, blank=True)
+    lease_until = models.DateTimeField(
+        null=True, blank=True, help_text="Until then somebody is sending it; later: whoever did was killed at it."
+    )
+    interruptions = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="Attempts of which nobody knows how they ended."
+    )
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -52,7 +57,7 @@ class NotificationDeliveryLog(models.Model):
             models.UniqueConstraint(
                 fields=["notification", "channel", "target", "attempt_group"], name="delivery_once_a_target"
             ),
-            models.CheckConstraint(condition=Q(channel__in=Channel.values), name="delivery_channel_known"),
+            # None for the channel: a site may add one of its own (notifications/delivery/registry.py).
             models.CheckConstraint(condition=Q(state__in=DeliveryState.values), name="delivery_state_known"),
         ]
 
@@ -70,10 +75,28 @@ class PushSubscription(models.Model):
     user_agent = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     last_success_at = models.DateTimeField(null=True, blank=True)
-    failures = models.PositiveSmallIntegerField(default=0)
+    failures = models.PositiveSmallIntegerField(default=0, help_text="In a row; those of one attempt group are one.")
+    failing_since = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-created_at"]
 
     def __str__(self) -> str:
         return f"Push subscription {self.pk} of user {self.user_id}"
+
+
+class OutgoingWebhook(models.Model):
+    """A user's own address that insights are posted to. Whether it is on is among the user's preferences."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="outgoing_webhook")
+    url = models.CharField(max_length=500)
+    secret = models.CharField(max_length=64, help_text="Signs what is sent; shown to the user once.")
+    created_at = models.DateTimeField(default=timezone.now)
+    last_success_at = models.DateTimeField(null=True, blank=True)
+    failures = models.PositiveSmallIntegerField(default=0, help_text="In a row; after 20 it is paused.")
+    failing_since = models.DateTimeField(null=True, blank=True)
+    paused_at = models.DateTimeField(null=True, blank=True, help_text="By the site, because nothing arrived.")
+    last_error = models.TextField(blank=True)
+
+    def __str__(self) -> str:
+        return f"Webhook of user {self.user_id}"

@@ -40,6 +40,9 @@ class NotificationPreference(models.Model):
     web_enabled = models.BooleanField(default=True)
     push_enabled = models.BooleanField(default=False)
     email_digest_enabled = models.BooleanField(default=False)
+    webhook_enabled = models.BooleanField(
+        default=False, db_default=False, editable=False, help_text="Set with the webhook itself."
+    )
     min_confidence = models.DecimalField(
         max_digits=5, decimal_places=2, default=65, validators=[MinValueValidator(0), MaxValueValidator(100)]
     )
@@ -129,6 +132,7 @@ class NotificationPreference(models.Model):
             paused_until=self.paused_until,
             quiet_windows=tuple(sorted((window.rule for window in windows), key=preferences.order_of_window)),
             mutes=tuple(mute.rule for mute in mutes),
+            webhook_enabled=self.webhook_enabled,
         )
 
     def should_notify(self, signal: Signal, priority: str = Priority.MEDIUM) -> bool:
