@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from django.contrib.auth import get_user_model
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Exists, Max, OuterRef, Q
+from django.db.models import Exists, FilteredRelation, Max, OuterRef, Q
 from django.utils import timezone
 
 from notifications import fan_out, messages, owned, preferences, row_by_row
@@ -170,8 +170,13 @@ def next_users(dispatch: InsightDispatch, signal: Signal) -> list[int]:
     """
     if signal.user is not None:
         return [signal.user.pk] if signal.user.is_active and signal.user.pk > dispatch.cursor else []
-    users = get_user_model().objects.filter(
-        Q(is_staff=False) | Q(notification_preference__house_insights_for_staff=True),
+    # Joined from the cursor on: else each chunk would read the preferences of all who come before it, too.
+    preferences_ahead = FilteredRelation(
+        "notification_preference", condition=Q(notification_preference__user__gt=dispatch.cursor)
+    )
+    users = get_user_model().objects.alias(preferences_ahead=preferences_ahead)
+    users = users.filter(
+        Q(is_staff=False) | Q(preferences_ahead__house_insights_for_staff=True),
         is_active=True,
         pk__gt=dispatch.cursor,
         date_joined__lte=dispatch.opened_at,

@@ -64,8 +64,8 @@ def write(announcement: Announcement, user_ids: Sequence[int]) -> Batch:
     statement = _statement(decided_by, keep_suppressions=announcement.signal.user_id is not None)
     with connection.cursor() as cursor:
         cursor.execute(statement, _values(announcement, user_ids) | values)
-        counts, live, superseded = map(json.loads, cursor.fetchone())
-    return _batch(announcement, counts, live, superseded)
+        counts, live, superseded, unread = map(json.loads, cursor.fetchone())
+    return _batch(announcement, counts, live, superseded, {int(user_id): count for user_id, count in unread.items()})
 
 
 def _lock_inboxes(user_ids: Sequence[int]) -> None:
@@ -103,28 +103,32 @@ def _values(announcement: Announcement, user_ids: Sequence[int]) -> dict[str, An
     }
 
 
-def _batch(announcement: Announcement, counts: list[Any], live: list[Any], superseded: list[Any]) -> Batch:
+def _batch(
+    announcement: Announcement, counts: list[Any], live: list[Any], superseded: list[Any], unread: dict[int, int]
+) -> Batch:
     batch = Batch(sent=[id_ for _, id_, *_ in live])
     for verdict, reason, users in counts:
         if reason == rules_sql.UNFORESEEN:
             raise OvertakenError(f"{users} users changed their preferences meanwhile")
         batch.verdicts[verdict] += users
         batch.reasons[reason] += users
-    batch.events = [*_news(announcement, live), *_updates(announcement, superseded)]
+    batch.events = [*_news(announcement, live, unread), *_updates(announcement, superseded, unread)]
     return batch
 
 
-def _news(announcement: Announcement, live: list[Any]) -> Iterator[tuple[int, FrameText]]:
+def _news(announcement: Announcement, live: list[Any], unread: dict[int, int]) -> Iterator[tuple[int, FrameText]]:
     template = FrameTemplate("new_notification", announcement.notification())
-    for user_id, id_, seq, unread_count, reason in live:
-        yield user_id, template.fill(id_=id_, seq=seq, unread_count=unread_count, reason=reason)
+    for user_id, id_, seq, reason in live:
+        yield user_id, template.fill(id_=id_, seq=seq, unread_count=unread[user_id], reason=reason)
 
 
-def _updates(announcement: Announcement, superseded: list[Any]) -> Iterator[tuple[int, FrameText]]:
+def _updates(
+    announcement: Announcement, superseded: list[Any], unread: dict[int, int]
+) -> Iterator[tuple[int, FrameText]]:
     templates: dict[str, FrameTemplate] = {}
-    for user_id, id_, seq, unread_count, reason, superseded_by, words in superseded:
+    for user_id, id_, seq, reason, superseded_by, words in superseded:
         template = templates.get(words) or templates.setdefault(words, _template_of_earlier(announcement, words))
-        own = template.fill(id_=id_, seq=seq, unread_count=unread_count, reason=reason, superseded_by=superseded_by)
+        own = template.fill(id_=id_, seq=seq, unread_count=unread[user_id], reason=reason, superseded_by=superseded_by)
         yield user_id, own
 
 
@@ -140,8 +144,10 @@ def _template_of_earlier(announcement: Announcement, words: str) -> FrameTemplat
 def _statement(decided_by: str, *, keep_suppressions: bool) -> str:
     """Everything that happens to a chunk, after its inboxes are locked.
 
-    It returns one row of JSON lists: [verdict, reason, users]; [user, id, seq, unread, reason] of each notification on
-    the web stream; [user, id, seq, unread, reason, superseded by, words] of each earlier one that it replaced there.
+    It returns one row of JSON: lists of [verdict, reason, users]; of [user, id, seq, reason] of each notification on
+    the web stream; of [user, id, seq, reason, superseded by, words] of each earlier one that it replaced there; and,
+    by user, the unread counts. Those are joined to nothing: of rows that a statement has only just written the planner
+    expects one, and would compare each with each.
     """
     kept_back = f"""
 kept_back AS (
@@ -189,10 +195,12 @@ earlier AS MATERIALIZED (
         CASE WHEN notification.seq IS NOT NULL THEN
             live.seq + count(notification.seq) OVER (PARTITION BY user_id ORDER BY notification.id)
         END AS seq
-    FROM live JOIN (
-        SELECT id, user_id, seq FROM {_NOTIFICATION}
-        WHERE {_SAME_INSIGHT} AND revision < %(revision)s AND superseded_by_id IS NULL AND NOT read
-    ) AS notification USING (user_id)
+    FROM live CROSS JOIN LATERAL (
+        SELECT id, seq FROM {_NOTIFICATION}
+        WHERE signal_id = %(signal_id)s AND user_id = live.user_id
+        AND revision < %(revision)s AND superseded_by_id IS NULL AND NOT read
+        OFFSET 0  -- or it would become a join again
+    ) AS notification
 ),
 superseded AS (
     UPDATE {_NOTIFICATION} AS notification
@@ -211,16 +219,13 @@ moved AS (
 ),
 -- The statement sees the rows as they were before it: the new one comes on top, what it replaces has to go.
 unread AS MATERIALIZED (
-    SELECT user_id, coalesce(before.rows, 0) + 1 - coalesce(replaced.rows, 0) AS unread_count
-    FROM live
-    LEFT JOIN (
-        SELECT user_id, count(*) AS rows FROM {_NOTIFICATION}
-        WHERE {_THESE_USERS} AND {_UNREAD} GROUP BY user_id
-    ) AS before USING (user_id)
-    LEFT JOIN (
-        SELECT user_id, count(*) AS rows FROM superseded
-        WHERE seq IS NOT NULL AND expired_at IS NULL GROUP BY user_id
-    ) AS replaced USING (user_id)
+    SELECT user_id, sum(rows) AS unread_count
+    FROM (
+        SELECT user_id, 1 AS rows FROM live
+        UNION ALL SELECT user_id, 1 FROM {_NOTIFICATION} WHERE {_THESE_USERS} AND {_UNREAD}
+        UNION ALL SELECT user_id, -1 FROM superseded WHERE seq IS NOT NULL AND expired_at IS NULL
+    ) AS change
+    GROUP BY user_id
 )
 SELECT
 (
@@ -228,17 +233,19 @@ SELECT
     FROM (SELECT verdict, reason, count(*) AS users FROM decided GROUP BY verdict, reason) AS counted
 ),
 (
-    SELECT coalesce(json_agg(json_build_array(user_id, id, seq, unread_count, reason) ORDER BY user_id), '[]')::text
-    FROM live JOIN unread USING (user_id)
+    SELECT coalesce(json_agg(json_build_array(user_id, id, seq, reason) ORDER BY user_id), '[]')::text FROM live
 ),
 (
     SELECT coalesce(json_agg(json_build_array(
-        user_id, id, seq, unread_count, reason, superseded_by_id,
+        user_id, id, seq, reason, superseded_by_id,
         json_build_object(
             'revision', revision, 'title', title, 'snippet', snippet, 'confidence', confidence, 'priority', priority,
             'news_headline', news_headline, 'created_at', created_at, 'expires_at', expires_at, 'expired_at', expired_at
         )::text
     ) ORDER BY id), '[]')::text
-    FROM superseded JOIN unread USING (user_id) WHERE seq IS NOT NULL
+    FROM superseded WHERE seq IS NOT NULL
+),
+(
+    SELECT coalesce(json_object_agg(user_id, unread_count), '{{}}')::text FROM unread
 )
 """
