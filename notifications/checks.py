@@ -28,6 +28,7 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         *_check_layer_is_known(),
         *_check_trusted_proxies(),
         *_check_limits(),
+        *_check_log_format(),
     ]
 
 
@@ -131,6 +132,18 @@ def _check_limits() -> list[CheckMessage]:
         )
         for name, limit in limits.items()
         if limit < 1
+    ]
+
+
+def _check_log_format() -> list[CheckMessage]:
+    if settings.LOG_FORMAT in ("line", "json"):
+        return []
+    return [
+        Error(
+            f"LOG_FORMAT is {settings.LOG_FORMAT!r}.",
+            hint="Give line (for people) or json (for machines).",
+            id="notifications.E006",
+        )
     ]
 
 

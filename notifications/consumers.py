@@ -18,6 +18,7 @@ from typing import Any
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.db import Error as DatabaseFault
+from structlog.contextvars import bind_contextvars
 
 from notifications import commands, frames, metrics, sessions, sockets, stream
 from notifications.commands import Ack, Command, CommandError, GetUnreadCount, MarkAllRead, MarkRead, Ping, Sync
@@ -65,6 +66,7 @@ class InsightConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # chan
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         self.user_id = scope["url_route"]["kwargs"]["user_id"]
         self.connection = secrets.token_hex(4)
+        bind_contextvars(user_id=self.user_id, connection_id=self.connection)
         self.flood, self.sync_pace = commands.Flood(), commands.SyncPace()
         self.scope, self.base_send = scope, send
         self.outbox = Outbox(send, self)

@@ -9,8 +9,12 @@ Imported by those two, and by whoever has something to send; a site without a br
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import before_task_publish, task_prerun
+
+from zenithedge import log_context
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "zenithedge.settings")
 
@@ -25,3 +29,13 @@ def follow_the_schedule(sender: Celery, **_: object) -> None:
     from notifications.tasks import beat_schedule
 
     sender.conf.beat_schedule = beat_schedule()
+
+
+@before_task_publish.connect
+def _tell_the_request(headers: dict[str, Any], **_: object) -> None:
+    log_context.send_with_task(headers)
+
+
+@task_prerun.connect
+def _begin_lines_of_task(task_id: str, task: Any, **_: object) -> None:
+    log_context.begin_task(task.name, task_id, task.request.get(log_context.TASK_HEADER))

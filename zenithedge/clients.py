@@ -40,6 +40,11 @@ def limited_address(request: HttpRequest) -> str | None:
     return str(ipaddress.ip_network((address, IPV6_CUSTOMER_PREFIX), strict=False).network_address)
 
 
+def from_trusted_proxy(request: HttpRequest) -> bool:
+    """Whether what the request's headers say was written, or let through, by a proxy of ours."""
+    return _is_trusted(read_address(request.META.get("REMOTE_ADDR", "")))
+
+
 def read_address(text: str) -> Address | None:
     """None for what is no address. An IPv4 one that came over an IPv6 socket is taken for what it is."""
     try:

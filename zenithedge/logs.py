@@ -1,11 +1,15 @@
-"""What keeps secrets and forgeries out of the logs, whichever server writes them."""
+"""How a log line looks: for people or as JSON, and without secrets or forgeries, whichever server writes it."""
 
 import logging
 import re
 from typing import Any
 
+import structlog
 from daphne.access import AccessLogGenerator
 from django.core.exceptions import BadRequest, SuspiciousOperation
+from structlog.types import EventDict, WrappedLogger
+
+from zenithedge import log_context
 
 # In the spellings that reach the webhook (an encoded slash does) or that somebody mistypes.
 WEBHOOK_PATH = re.compile(r"(signals(?:/|%2f)+webhook(?:/|%2f)+)[^/\s\"'?]+", re.IGNORECASE)
@@ -23,8 +27,9 @@ def in_one_line(text: str) -> str:
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
-class MaskingFormatter(logging.Formatter):
-    """One entry, one line, whatever somebody sent us; a traceback follows indented, so that it can't pass for one.
+class LineFormatter(logging.Formatter):
+    """For people. One entry, one line, whatever somebody sent us; a traceback follows indented, so that it can't pass
+    for one. What the line belongs to stands at its end: [request_id=… user_id=…].
 
     Webhook tokens are masked in the whole of it: message, arguments and traceback.
     """
@@ -33,12 +38,44 @@ class MaskingFormatter(logging.Formatter):
         return mask_webhook_tokens(super().format(record))
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
-        return in_one_line(super().formatMessage(record))
+        line = super().formatMessage(record)
+        known = log_context.current()
+        if known and "connection_id" not in known:  # what sockets say names user and connection itself
+            line += f" [{' '.join(f'{name}={value}' for name, value in sorted(known.items()))}]"
+        return in_one_line(line)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
-        if isinstance(ei[1], SuspiciousOperation | BadRequest):
-            return ""  # what a client did wrong: with 4 kB for each, anybody could push the rest out of the log
+        if _is_a_clients_fault(ei[1]):
+            return ""
         return "\n".join(f"    {in_one_line(line)}" for line in super().formatException(ei).split("\n"))
+
+
+class JsonFormatter(structlog.stdlib.ProcessorFormatter):
+    """For machines. Each entry is one JSON object in one line: `timestamp` (ISO 8601, UTC), `level`, `logger`, `event`
+    (the message), what it belongs to, what the call gave as `extra`, and `exception` (the traceback) when there is one.
+
+    Webhook tokens are masked in the whole of it. JSON escapes what would break a line.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            foreign_pre_chain=[
+                structlog.stdlib.add_log_level,
+                structlog.stdlib.add_logger_name,
+                structlog.stdlib.ExtraAdder(),
+                _add_context,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+            ],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _leave_out_what_clients_did_wrong,
+                structlog.processors.format_exc_info,
+                structlog.processors.JSONRenderer(default=str),
+            ],
+        )
+
+    def format(self, record: logging.LogRecord) -> str:
+        return mask_webhook_tokens(super().format(record))
 
 
 class MaskWebhookTokens(logging.Filter):
@@ -58,6 +95,23 @@ def mask_server_access_logs() -> None:
     if not hasattr(AccessLogGenerator, "write_unmasked_entry"):
         AccessLogGenerator.write_unmasked_entry = AccessLogGenerator.write_entry
         AccessLogGenerator.write_entry = _write_masked_entry
+
+
+def _add_context(logger: WrappedLogger, method: str, entry: EventDict) -> EventDict:
+    """What the call itself gave goes before what is known around it."""
+    return {**log_context.current(), **entry}
+
+
+def _leave_out_what_clients_did_wrong(logger: WrappedLogger, method: str, entry: EventDict) -> EventDict:
+    fault = entry.get("exc_info")
+    if isinstance(fault, tuple) and _is_a_clients_fault(fault[1]):
+        del entry["exc_info"]
+    return entry
+
+
+def _is_a_clients_fault(fault: BaseException | None) -> bool:
+    """Its traceback is left out: with 4 kB for each, anybody could push the rest out of the log."""
+    return isinstance(fault, SuspiciousOperation | BadRequest)
 
 
 def _write_masked_entry(

@@ -237,6 +237,11 @@ SERVESTATIC_ALLOW_ALL_ORIGINS = False  # nobody else has a use for them
 
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
+# Django would wait for a mail server that hangs as long as it hangs. For each of the round trips that a mail takes.
+EMAIL_TIMEOUT = env.int("EMAIL_TIMEOUT", default=20)
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"ZenithEdge <noreply@{site_host or 'localhost'}>")
+# Envelope sender of the digests, to which servers report what they could not deliver; empty for the one above.
+BOUNCE_EMAIL = env.str("BOUNCE_EMAIL", default="")
 
 # --- ZenithEdge -----------------------------------------------------------------------------------------------------
 

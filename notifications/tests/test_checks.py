@@ -53,6 +53,7 @@ def test_a_production_as_it_should_be_is_clean(tmp_path: Path) -> None:
         ({"REDIS_URL": None}, ["notifications.W003"]),
         ({"DATABASE_URL": None}, ["notifications.W004"]),
         ({"CHANNEL_LAYER": "rabbit"}, ["notifications.E005"]),
+        ({"LOG_FORMAT": "xml"}, ["notifications.E006"]),
         ({"REDIS_URL": None, "CHANNEL_LAYER": "core"}, ["notifications.E005"]),
         ({"REDIS_URL": None, "NOTIFICATIONS_WORKER": "off"}, ["notifications.W003", "notifications.W005"]),
         ({"TRUSTED_PROXIES": None}, ["notifications.W010"]),

@@ -1,4 +1,6 @@
+import datetime as dt
 import io
+import json
 import logging
 import logging.config
 import re
@@ -13,14 +15,16 @@ from django.utils import timezone
 from uvicorn.logging import AccessFormatter
 
 from scripts import nginx
-from zenithedge.logs import mask_server_access_logs, mask_webhook_tokens
+from zenithedge.logs import JsonFormatter, mask_server_access_logs, mask_webhook_tokens
 
 PATH = "/signals/webhook/s3cret-token_1/"
 
 
-def site_formatter() -> logging.Formatter:
+def site_formatter(form: str = "line") -> logging.Formatter:
     formatters: Any = settings.LOGGING["formatters"]
-    formatter = logging.config.DictConfigurator({}).configure_formatter(formatters["line"])
+    if form == "json":  # Django has taken the name of its class out of the setting when it made one
+        return JsonFormatter()
+    formatter = logging.config.DictConfigurator({}).configure_formatter(formatters[form])
     assert isinstance(formatter, logging.Formatter)
     return formatter
 
@@ -64,20 +68,22 @@ def test_other_addresses_stay_as_they_are() -> None:
         ("Refused: %s", (ValueError(PATH),)),
     ],
 )
-def test_no_log_line_shows_a_token(message: str, arguments: tuple[object, ...]) -> None:
-    line = site_formatter().format(logging.LogRecord("any", logging.INFO, __file__, 1, message, arguments, None))
+@pytest.mark.parametrize("form", ["line", "json"])
+def test_no_log_line_shows_a_token(message: str, arguments: tuple[object, ...], form: str) -> None:
+    line = site_formatter(form).format(logging.LogRecord("any", logging.INFO, __file__, 1, message, arguments, None))
 
     assert "s3cret" not in line
     assert "/signals/webhook/***/" in line
 
 
-def test_no_traceback_in_the_log_shows_a_token() -> None:
+@pytest.mark.parametrize("form", ["line", "json"])
+def test_no_traceback_in_the_log_shows_a_token(form: str) -> None:
     try:
         raise ValueError(PATH)
     except ValueError:
         record = logging.LogRecord("any", logging.ERROR, __file__, 1, "Failed", (), sys.exc_info())
 
-    line = site_formatter().format(record)
+    line = site_formatter(form).format(record)
 
     assert "ValueError: /signals/webhook/***/" in line
     assert "s3cret" not in line
@@ -166,11 +172,41 @@ def test_nobody_forges_an_entry_through_a_traceback() -> None:
     assert "\x1b" not in "".join(rest)
 
 
+@pytest.mark.parametrize("form", ["line", "json"])
 @pytest.mark.parametrize("fault", [DisallowedHost("evil.example"), BadRequest("no name")], ids=repr)
-def test_what_a_client_did_wrong_costs_one_line(fault: Exception) -> None:
+def test_what_a_client_did_wrong_costs_one_line(fault: Exception, form: str) -> None:
     try:
         raise fault
     except type(fault):
         record = logging.LogRecord("any", logging.ERROR, __file__, 1, "Refused", (), sys.exc_info())
 
-    assert "\n" not in site_formatter().format(record)
+    line = site_formatter(form).format(record)
+    assert "\n" not in line
+    assert "Traceback" not in line
+
+
+@pytest.mark.parametrize("text", ["a\nb\r\nc", "a\x1b[2Jb\x00", "a\u202eb\u2028c", "half \ud83d", "🟢 Grüße"])
+def test_a_json_entry_is_one_line_that_says_what_was_said(text: str) -> None:
+    record = logging.LogRecord("signals.webhook", logging.WARNING, __file__, 1, "Refused: %s", (text,), None)
+
+    line = site_formatter("json").format(record)
+
+    entry = json.loads(line)
+    assert entry["event"] == f"Refused: {text}"
+    assert (entry["level"], entry["logger"]) == ("warning", "signals.webhook")
+    assert dt.datetime.fromisoformat(entry["timestamp"]).utcoffset() == dt.timedelta(0)
+    assert line.isascii()
+    assert line.isprintable()
+
+
+def test_a_json_entry_holds_the_traceback_and_what_the_call_gave() -> None:
+    try:
+        raise ValueError("no")
+    except ValueError:
+        record = logging.LogRecord("any", logging.ERROR, __file__, 1, "Failed", (), sys.exc_info())
+    record.notification_id = 7
+
+    entry = json.loads(site_formatter("json").format(record))
+
+    assert entry["exception"].endswith("ValueError: no")
+    assert entry["notification_id"] == 7
