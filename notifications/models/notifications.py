@@ -99,6 +99,9 @@ class InsightNotification(models.Model):
     new_status = models.CharField(  # noqa: DJ001 - null is the absence of a change
         max_length=12, choices=ValidationStatus.choices, null=True, blank=True, help_text="Where the verdict changed."
     )
+    quiet = models.BooleanField(
+        default=False, db_default=False, help_text="A revision in the place of the one before it: no toast."
+    )
     read = models.BooleanField(default=False)
     read_at = models.DateTimeField(null=True, blank=True)
     delivered = models.BooleanField(default=False, help_text="A browser acknowledged it.")
@@ -165,7 +168,9 @@ class InsightNotification(models.Model):
 
     @property
     def state(self) -> str:
-        """What has become of it, as the pages name it: `superseded`, `expired`, `unread` or `read`."""
+        """What has become of it, as the pages name it: `held`, `superseded`, `expired`, `unread` or `read`."""
+        if self.held_until is not None:
+            return "held"
         if self.superseded_by_id is not None:
             return "superseded"
         if self.expired_at is not None:
