@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
 
-from notifications.models import InsightNotification, NotificationDeliveryLog, SuppressedInsight
+from notifications.models import InsightNotification, Mute, NotificationDeliveryLog, SuppressedInsight
 from signals.models import WebhookRequest
 
 DEFAULT_DAYS = 30
@@ -36,6 +36,7 @@ class Rows:
     delivery_logs: int = 0
     suppressions: int = 0
     webhook_requests: int = 0
+    ended_mutes: int = 0
 
     def __add__(self, other: Rows) -> Rows:
         return Rows(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
@@ -75,9 +76,9 @@ def delete_old(
 def count_old(days: int = DEFAULT_DAYS, *, include_unread: bool = False) -> Rows:
     """What `delete_old` would delete now; deletes nothing."""
     check(days)
-    notifications, suppressions, requests = (old.rows for old in _old_rows(days, include_unread=include_unread))
+    notifications, *others = (old.rows for old in _old_rows(days, include_unread=include_unread))
     logs = NotificationDeliveryLog.objects.filter(notification__in=notifications.values("pk"))
-    return Rows(notifications.count(), logs.count(), suppressions.count(), requests.count())
+    return Rows(notifications.count(), logs.count(), *(rows.count() for rows in others))
 
 
 def check(days: int, batch_size: int = DEFAULT_BATCH_SIZE) -> None:
@@ -90,13 +91,14 @@ def check(days: int, batch_size: int = DEFAULT_BATCH_SIZE) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _OldRows:
-    """Rows whose time has passed, and how a batch of them is deleted."""
+    """Rows of one sort whose time has passed, and how a batch of them is deleted."""
 
     rows: QuerySet[Any]
     delete: Callable[[list[int]], Rows]
 
 
 def _old_rows(days: int, *, include_unread: bool) -> list[_OldRows]:
+    """In the order of `Rows`; the delivery logs go with their notifications."""
     now = timezone.now()
     suppressions = SuppressedInsight.objects.filter(created_at__lt=now - dt.timedelta(days=SUPPRESSION_DAYS))
     requests = WebhookRequest.objects.filter(received_at__lt=now - dt.timedelta(days=WEBHOOK_REQUEST_DAYS))
@@ -104,6 +106,8 @@ def _old_rows(days: int, *, include_unread: bool) -> list[_OldRows]:
         _OldRows(_old_notifications(now - dt.timedelta(days=days), include_unread), _delete_notifications),
         _OldRows(suppressions, lambda ids: Rows(suppressions=_raw_delete(SuppressedInsight, ids))),
         _OldRows(requests, lambda ids: Rows(webhook_requests=_raw_delete(WebhookRequest, ids))),
+        # They count for nothing any more, so no version of the preferences is kept of it.
+        _OldRows(Mute.objects.filter(until__lte=now), lambda ids: Rows(ended_mutes=_raw_delete(Mute, ids))),
     ]
 
 

@@ -2,7 +2,8 @@
 
 from django.urls import path
 
-from notifications import api, preference_views, views
+from notifications import api, preference_views, quieting_views, views
+from notifications.digests import views as digests
 
 urlpatterns = [
     path("", views.history, name="history"),
@@ -10,11 +11,19 @@ urlpatterns = [
     path("read/", views.mark_all_read, name="mark_all_read"),
     path("<int:notification_id>/read/", views.mark_read, name="mark_read"),
     path("preferences/", preference_views.preferences_page, name="preferences"),
+    path("digest/now/", digests.send_one_now, name="digest_now"),
+    path("digest/unsubscribe/<str:token>/", digests.unsubscribe, name="digest_unsubscribe"),
     path("api/list/", api.notification_list, name="api_list"),
     path("api/unread-count/", api.unread_count, name="api_unread_count"),
     path("api/mark-read/<int:notification_id>/", api.mark_read, name="api_mark_read"),
     path("api/mark-all-read/", api.mark_all_read, name="api_mark_all_read"),
     path("api/mark-all-read/undo/", api.undo_mark_all_read, name="api_undo_mark_all_read"),
     path("api/update-preferences/", preference_views.api_update_preferences, name="api_update_preferences"),
+    path("pause/", quieting_views.pause, name="pause"),
+    path("mutes/", quieting_views.mute, name="mute"),
+    path("mutes/<int:mute_id>/delete/", quieting_views.unmute, name="unmute"),
+    path("api/pause/", quieting_views.api_pause, name="api_pause"),
+    path("api/mutes/", quieting_views.api_mutes, name="api_mutes"),
+    path("api/mutes/<int:mute_id>/", quieting_views.api_mute, name="api_mute"),
     path("api/<path:rest>", api.not_found, name="api_not_found"),
 ]

@@ -7,9 +7,10 @@ from functools import wraps
 from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, resolve_url
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods
 
 View = Callable[..., HttpResponseBase]
@@ -34,3 +35,10 @@ def posted_from(page: str) -> Callable[[View], View]:
         return require_http_methods(["GET", "HEAD", "POST"])(wrapper)
 
     return decorate
+
+
+def redirect_back(request: HttpRequest, otherwise: str = "history") -> HttpResponseRedirect:
+    """To the page that the form names as `next` when it is one of ours, else to the page of the other name."""
+    page = request.POST.get("next", "")
+    safe = url_has_allowed_host_and_scheme(page, allowed_hosts={request.get_host()}, require_https=request.is_secure())
+    return HttpResponseRedirect(page if safe else resolve_url(otherwise))

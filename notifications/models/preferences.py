@@ -103,6 +103,12 @@ class NotificationPreference(models.Model):
         """The user's preferences; the defaults, unsaved, for an account without a row."""
         return cls.objects.filter(user=user).first() or cls(user=user)
 
+    @classmethod
+    def locked(cls, user: User) -> NotificationPreference:
+        """The user's row, locked until the end of the transaction; made with the defaults when there is none."""
+        cls.objects.get_or_create(user=user)
+        return cls.objects.select_for_update().get(user=user)
+
     def rules(
         self, *, windows: Sequence[QuietWindow] | None = None, mutes: Sequence[Mute] | None = None
     ) -> preferences.Rules:
@@ -242,8 +248,7 @@ class Mute(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save in canonical form, and keep a version of the user's preferences."""
-        canonical = preferences.canonical_symbols if self.kind == MuteKind.SYMBOL else preferences.canonical_strategies
-        self.name = (canonical([self.name]) or [""])[0]
+        self.spell()
         with transaction.atomic():
             super().save(*args, **kwargs)
             self._keep_version()
@@ -253,6 +258,11 @@ class Mute(models.Model):
             deleted = super().delete(*args, **kwargs)
             self._keep_version()
         return deleted
+
+    def spell(self) -> None:
+        """Let the name be in canonical spelling, as signals have it."""
+        canonical = preferences.canonical_symbols if self.kind == MuteKind.SYMBOL else preferences.canonical_strategies
+        self.name = (canonical([self.name]) or [""])[0]
 
     @property
     def rule(self) -> MuteRule:

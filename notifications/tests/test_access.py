@@ -15,7 +15,8 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.urls.resolvers import RoutePattern
 
-from notifications.models import InsightNotification
+from notifications.models import InsightNotification, Mute
+from notifications.preferences import MuteKind
 from notifications.tests.rows import store_notification, stored_rows
 from signals.models import Signal, WebhookSource
 
@@ -39,6 +40,8 @@ SITE_ADDRESSES = [address for address in EVERY_ADDRESS if address not in ADMIN_A
 OBJECT_ADDRESSES: dict[str, tuple[str, type[Any]]] = {
     "notifications/<int:notification_id>/read/": ("POST", InsightNotification),
     "notifications/api/mark-read/<int:notification_id>/": ("POST", InsightNotification),
+    "notifications/mutes/<int:mute_id>/delete/": ("POST", Mute),
+    "notifications/api/mutes/<int:mute_id>/": ("DELETE", Mute),
     "signals/insight/<int:signal_id>/": ("GET", Signal),
     "signals/insight/<int:signal_id>/closes/": ("GET", Signal),
     "signals/connect/<int:source_id>/rename/": ("POST", WebhookSource),
@@ -82,6 +85,7 @@ def alices_objects(alice: User, make_signal: Callable[..., Signal]) -> dict[type
         Signal: signal.pk,
         InsightNotification: store_notification(alice, signal).pk,
         WebhookSource: source.pk,
+        Mute: Mute.objects.create(user=alice, kind=MuteKind.SYMBOL, name="EURUSD").pk,
     }
 
 

@@ -21,6 +21,8 @@ POSTS = (
     MARK_ALL_READ,
     "/notifications/api/mark-all-read/undo/",
     "/notifications/api/update-preferences/",
+    "/notifications/api/pause/",
+    "/notifications/api/mutes/",
 )
 NOWHERE = "/notifications/api/nowhere/"
 

@@ -42,6 +42,7 @@ def test_it_names_each_sort_of_row_with_its_count(old_notifications: list[Insigh
         "delivery logs: 6 deleted",
         "suppressions: 0 deleted",
         "webhook requests: 0 deleted",
+        "ended mutes: 0 deleted",
     ]
     assert InsightNotification.objects.get() == old_notifications[-1]
 

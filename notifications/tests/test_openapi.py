@@ -22,8 +22,8 @@ from referencing.jsonschema import DRAFT202012
 
 from notifications import realtime
 from notifications.forms import PreferenceForm
-from notifications.models import InsightNotification
-from notifications.preferences import Reason
+from notifications.models import InsightNotification, Mute
+from notifications.preferences import MuteKind, Reason
 from notifications.priority import Priority
 from notifications.tests.rows import store_notification
 from notifications.tests.test_access import EVERY_ADDRESS
@@ -44,7 +44,10 @@ UNDO = "/notifications/api/mark-all-read/undo/"
 UPDATE_PREFERENCES = "/notifications/api/update-preferences/"
 WEBHOOK = "/signals/webhook/{token}/"
 LIVEZ, READYZ = "/livez", "/readyz"
-API_POSTS = (MARK_READ, MARK_ALL_READ, UNDO, UPDATE_PREFERENCES)
+PAUSE = "/notifications/api/pause/"
+MUTES = "/notifications/api/mutes/"
+MUTE = "/notifications/api/mutes/{mute_id}/"
+API_POSTS = (MARK_READ, MARK_ALL_READ, UNDO, UPDATE_PREFERENCES, PAUSE, MUTES)
 
 ALERT = DOCUMENT["paths"][WEBHOOK]["post"]["requestBody"]["content"]["application/json"]["example"]
 TOO_LARGE = json.dumps({"x": "x" * 70_000})
@@ -58,13 +61,14 @@ class World:
     nobody: Client
     without_csrf_token: Client
     notification: InsightNotification
+    mute: Mute
     token: str
     source: WebhookSource
     settings: Settings
     monkeypatch: pytest.MonkeyPatch
 
     def address(self, path: str) -> str:
-        return path.format(notification_id=self.notification.pk, token=self.token)
+        return path.format(notification_id=self.notification.pk, token=self.token, mute_id=self.mute.pk)
 
     def post(
         self, path: str, body: object = None, *, client: Client | None = None, headers: dict[str, str] | None = None
@@ -91,7 +95,8 @@ def world(
     for client in (signed_in, without_csrf_token):
         client.force_login(alice)
     notification = store_notification(alice, make_signal(alice), news_headline="ECB holds rates")
-    return World(signed_in, Client(), without_csrf_token, notification, token, source, settings, monkeypatch)
+    mute = Mute.objects.create(user=alice, kind=MuteKind.STRATEGY, name="SMC")
+    return World(signed_in, Client(), without_csrf_token, notification, mute, token, source, settings, monkeypatch)
 
 
 Ask = Callable[[World], Any]
@@ -157,6 +162,18 @@ ANSWERS: dict[tuple[str, str, int], Ask] = {
     **refusals_of_post(MARK_ALL_READ),
     **refusals_of_post(UNDO),
     **refusals_of_post(UPDATE_PREFERENCES),
+    ("post", PAUSE, 200): lambda world: world.post(PAUSE, {"for": "until_tomorrow"}),
+    ("post", MUTES, 200): lambda world: world.post(MUTES, {"kind": "symbol", "name": "EURUSD", "for_h": None}),
+    **refusals_of_post(PAUSE),
+    **refusals_of_post(MUTES),
+    ("delete", MUTE, 200): lambda world: world.alice.delete(world.address(MUTE)),
+    ("delete", MUTE, 400): lambda world: world.alice.delete(world.address(MUTE), "{]", "application/json"),
+    ("delete", MUTE, 401): lambda world: world.nobody.delete(world.address(MUTE)),
+    ("delete", MUTE, 403): lambda world: world.without_csrf_token.delete(world.address(MUTE)),
+    ("delete", MUTE, 404): lambda world: world.alice.delete(MUTE.format(mute_id=123456)),
+    ("delete", MUTE, 405): lambda world: world.alice.get(world.address(MUTE)),
+    ("delete", MUTE, 413): lambda world: world.alice.delete(world.address(MUTE), TOO_LARGE, "application/json"),
+    ("delete", MUTE, 415): lambda world: world.alice.delete(world.address(MUTE), "{}", "text/plain"),
     ("post", WEBHOOK, 201): lambda world: world.post(WEBHOOK, ALERT),
     ("post", WEBHOOK, 200): duplicate,
     ("post", WEBHOOK, 400): lambda world: world.post(WEBHOOK, ALERT | {"sl": "x"}),
@@ -246,6 +263,7 @@ def test_the_example_of_an_alert_fits_its_schema() -> None:
 def test_the_documents_vocabularies_are_those_of_the_code() -> None:
     assert SCHEMAS["Priority"]["enum"] == list(Priority.values)
     assert SCHEMAS["Reason"]["enum"] == list(Reason.values)
+    assert SCHEMAS["MuteKind"]["enum"] == list(MuteKind.values)
     assert SCHEMAS["Timeframe"]["enum"] == list(Timeframe.values)
     assert SCHEMAS["Side"]["enum"] == list(Side.values)
     assert set(SCHEMAS["Preferences"]["properties"]) == set(PreferenceForm.Meta.fields)

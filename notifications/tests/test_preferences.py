@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 
 from notifications.models import NotificationPreference
 from notifications.preferences import (
+    UNTIL_TURNED_ON,
     Channel,
     Decision,
     Facts,
+    MuteKind,
+    MuteRule,
     QuietMode,
     Reason,
     Rules,
@@ -23,8 +26,10 @@ from notifications.preferences import (
     canonical_symbols,
     decide,
     explain,
+    order_of_window,
 )
 from notifications.priority import Priority
+from notifications.quiet import Window
 
 NOON = dt.datetime(2026, 3, 4, 12, tzinfo=dt.UTC)  # a Wednesday
 FACTS = Facts(symbol="EURUSD", strategy="SMC", ai_confidence=Decimal(70), priority=Priority.MEDIUM)
@@ -44,11 +49,13 @@ PERMISSIVE = Rules(
     urgent_bypasses_quiet=False,
     time_zone="UTC",
     paused_until=None,
+    webhook_enabled=True,
 )
 # Each switches on one rule that keeps FACTS back at NOON, in the order in which the rules are asked.
 AGAINST: list[tuple[Reason, dict[str, Any]]] = [
     (Reason.CHANNEL_OFF, {"web_enabled": False}),
     (Reason.PAUSED, {"paused_until": NOON + dt.timedelta(microseconds=1)}),
+    (Reason.MUTED, {"mutes": (MuteRule(MuteKind.SYMBOL, "EURUSD"),)}),
     (Reason.NOT_HIGH_PRIORITY, {"high_priority_only": True}),
     (Reason.BELOW_MIN_CONFIDENCE, {"min_confidence": Decimal("70.01")}),
     (Reason.STRATEGY_NOT_CHOSEN, {"strategies": frozenset({"ZenithEdge"})}),
@@ -88,6 +95,9 @@ def test_of_several_rules_against_it_the_first_is_the_reason(first: int) -> None
     "rule",
     [
         {"paused_until": NOON},
+        {"mutes": (MuteRule(MuteKind.SYMBOL, "EURUSD", NOON), MuteRule(MuteKind.STRATEGY, "SMC", NOON))},
+        {"mutes": (MuteRule(MuteKind.SYMBOL, "SMC"), MuteRule(MuteKind.STRATEGY, "EURUSD"))},
+        {"mutes": (MuteRule(MuteKind.SYMBOL, "eurusd"), MuteRule(MuteKind.STRATEGY, "smc"))},
         {"min_confidence": Decimal(70)},
         {"strategies": frozenset({"ZenithEdge", "SMC"})},
         {"symbols": frozenset({"GBPUSD", "EURUSD"})},
@@ -116,6 +126,7 @@ def test_a_strategy_in_another_casing_is_another_strategy() -> None:
         (Channel.WEBSOCKET, "web_enabled"),
         (Channel.PUSH, "push_enabled"),
         (Channel.EMAIL, "email_digest_enabled"),
+        (Channel.WEBHOOK, "webhook_enabled"),
     ],
 )
 def test_each_channel_has_a_switch_of_its_own(channel: Channel, switch: str) -> None:
@@ -183,6 +194,18 @@ def test_no_zone_name_raises(name: str) -> None:
             {"paused_until": NOON + dt.timedelta(hours=2), "time_zone": "Asia/Kathmandu"},
             "You paused notifications until 2026-03-04 19:45 (Asia/Kathmandu)",
         ),
+        ({"paused_until": UNTIL_TURNED_ON}, "You paused notifications until you turn them on"),
+        ({"mutes": (MuteRule(MuteKind.STRATEGY, "SMC"),)}, "You muted SMC until you take it back"),
+        (
+            {
+                "mutes": (
+                    MuteRule(MuteKind.SYMBOL, "EURUSD", NOON - dt.timedelta(hours=2)),
+                    MuteRule(MuteKind.STRATEGY, "SMC", NOON + dt.timedelta(hours=2)),
+                    MuteRule(MuteKind.SYMBOL, "XAUUSD"),
+                )
+            },
+            "You muted SMC until 2026-03-04 14:00 (UTC)",
+        ),
         ({"high_priority_only": True}, "Priority medium, and you want high priority only"),
         ({"min_confidence": Decimal("79.50")}, "AI confidence 70 < your 79.5"),
         ({"strategies": frozenset({"ZenithEdge", "Box"})}, "SMC is not among your strategies (Box, ZenithEdge)"),
@@ -217,6 +240,19 @@ any_rules = st.builds(
     symbols=names,
     quiet_weekdays=st.frozensets(st.integers(0, 6)),
     paused_until=st.none() | st.datetimes(timezones=st.just(dt.UTC)),
+    quiet_windows=st.frozensets(
+        st.builds(Window, st.times(), st.times(), st.frozensets(st.integers(0, 6))), max_size=3
+    ).map(lambda windows: tuple(sorted(windows, key=order_of_window))),
+    mutes=st.lists(
+        st.builds(
+            MuteRule,
+            st.sampled_from(MuteKind),
+            st.text(min_size=1, max_size=8),
+            st.none() | st.datetimes(timezones=st.just(dt.UTC)),
+        ),
+        max_size=3,
+        unique_by=lambda mute: (mute.kind, mute.name),
+    ).map(lambda mutes: tuple(sorted(mutes, key=lambda mute: (mute.kind, mute.name)))),
 )
 
 
@@ -231,6 +267,13 @@ def test_equal_rules_give_equal_json_however_their_numbers_and_times_are_written
     rewritten = replace(rules, min_confidence=Decimal("80.00"), paused_until=NOON.astimezone(kathmandu))
 
     assert rewritten.as_json() == rules.as_json()
+
+
+def test_rules_kept_before_there_were_windows_and_mutes_have_none() -> None:
+    kept = PERMISSIVE.as_json()
+    del kept["quiet_windows"], kept["mutes"]
+
+    assert Rules.from_json(kept) == PERMISSIVE
 
 
 def test_json_holds_every_rule() -> None:

@@ -254,6 +254,55 @@ def test_in_every_zone_a_release_is_the_first_instant_that_is_not_quiet(
     assert all(hours.cover(moment + step * MINUTE) for step in range(minutes_before))
 
 
+# --- Several windows ------------------------------------------------------------------------------------------------
+
+
+def several(*windows: tuple[str, str, str]) -> QuietHours:
+    """Each as start, end and the weekdays as digits, 0 = Monday; in UTC."""
+    return QuietHours(
+        tuple(
+            Window(dt.time.fromisoformat(start), dt.time.fromisoformat(end), frozenset(map(int, weekdays)))
+            for start, end, weekdays in windows
+        ),
+        dt.UTC,
+    )
+
+
+NIGHT, LUNCH = ("22:00", "07:00", "0123456"), ("12:00", "13:00", "01234")
+SATURDAY, SUNDAY = ("00:00", "00:00", "5"), ("00:00", "00:00", "6")
+
+
+@pytest.mark.parametrize(
+    ("windows", "moment", "release"),
+    [  # 2026-03-04 is a Wednesday
+        ([NIGHT, LUNCH], "2026-03-04 12:30", "2026-03-04 13:00"),
+        ([NIGHT, LUNCH], "2026-03-04 23:00", "2026-03-05 07:00"),
+        ([NIGHT, LUNCH], "2026-03-04 13:00", None),
+        ([NIGHT, LUNCH], "2026-03-07 12:30", None),  # a Saturday
+        ([NIGHT, ("06:00", "09:30", "3")], "2026-03-04 23:00", "2026-03-05 09:30"),
+        ([NIGHT, ("07:00", "09:30", "3")], "2026-03-04 23:00", "2026-03-05 09:30"),
+        # A whole day ends at its end; a night that covers that instant holds on, and the next day does not.
+        ([SATURDAY, SUNDAY], "2026-03-07 12:00", "2026-03-08 00:00"),
+        ([NIGHT, SATURDAY, SUNDAY], "2026-03-07 12:00", "2026-03-08 07:00"),
+        ([NIGHT, SATURDAY, SUNDAY], "2026-03-08 12:00", "2026-03-09 07:00"),
+        # What came before the day is held by the day as well.
+        ([("20:00", "00:00", "4"), SATURDAY], "2026-03-06 21:00", "2026-03-08 00:00"),
+        # Nothing of the week is free: until the next end of any.
+        ([("00:00", "12:00", "0123456"), ("12:00", "00:00", "0123456")], "2026-03-04 05:00", "2026-03-04 12:00"),
+        # Five days of two halves, then it is free.
+        ([("00:00", "12:00", "01234"), ("12:00", "00:00", "01234")], "2026-03-02 05:00", "2026-03-07 00:00"),
+    ],
+)
+def test_several_windows_hold_until_none_of_them_does(
+    windows: list[tuple[str, str, str]], moment: str, release: str | None
+) -> None:
+    hours = several(*windows)
+
+    assert hours.cover(utc(moment)) is (release is not None)
+    if release is not None:
+        assert hours.release_after(utc(moment)) == utc(release)
+
+
 # --- Names ----------------------------------------------------------------------------------------------------------
 
 

@@ -17,10 +17,11 @@ from notifications.models import (
     DispatchState,
     InsightDispatch,
     InsightNotification,
+    Mute,
     NotificationDeliveryLog,
     SuppressedInsight,
 )
-from notifications.preferences import Channel, Reason
+from notifications.preferences import Channel, MuteKind, Reason
 from notifications.retention import Rows
 from notifications.tests.rows import store_notification
 from signals.models import Signal, Verdict, WebhookRequest, WebhookSource
@@ -61,6 +62,15 @@ def test_a_read_notification_goes_with_its_logs_when_it_is_older_than_the_days(
     assert deleted == Rows(notifications=1, delivery_logs=1)
     assert InsightNotification.objects.get() == young
     assert NotificationDeliveryLog.objects.get().notification == young
+
+
+def test_a_mute_goes_when_it_has_ended(alice: User) -> None:
+    for name, until in (("EURUSD", -1), ("GBPUSD", 1), ("XAUUSD", None)):
+        end = until and timezone.now() + dt.timedelta(hours=until)
+        Mute.objects.create(user=alice, kind=MuteKind.SYMBOL, name=name, until=end)
+
+    assert retention.count_old() == retention.delete_old() == Rows(ended_mutes=1)
+    assert set(Mute.objects.values_list("name", flat=True)) == {"GBPUSD", "XAUUSD"}
 
 
 @time_machine.travel(dt.datetime(2026, 3, 31, 12, tzinfo=dt.UTC), tick=False)

@@ -20,7 +20,8 @@ from notifications import retention
 class Command(BaseCommand):
     help = (
         "Delete old notifications with their delivery logs, suppressions older than "
-        f"{retention.SUPPRESSION_DAYS} days and raw webhook requests older than {retention.WEBHOOK_REQUEST_DAYS} days."
+        f"{retention.SUPPRESSION_DAYS} days, raw webhook requests older than {retention.WEBHOOK_REQUEST_DAYS} days "
+        "and mutes that have ended."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -1,0 +1,193 @@
+"""A pause and mutes, from a form on any page and over the API: the same checks, the same words."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import Http404, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from notifications import quieting
+from notifications.forms import NamesField, SymbolsField
+from notifications.http import ApiError, ApiRequest, FieldErrors, json_api, read_json_object
+from notifications.models import Mute
+from notifications.payloads import iso
+from notifications.preferences import UNTIL_TURNED_ON, MuteKind, canonical_strategies, canonical_symbols
+from notifications.quiet import zone_or_utc
+from notifications.quieting import PauseFor
+from zenithedge.forms import posted_from, redirect_back
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+MAX_MUTE_H = 30 * 24
+UNKNOWN_PAUSE = f"Give one of {', '.join(PauseFor.values)}."
+
+_FIELDS: dict[MuteKind, NamesField] = {
+    MuteKind.SYMBOL: SymbolsField(canonical=canonical_symbols, noun="symbols"),
+    MuteKind.STRATEGY: NamesField(canonical=canonical_strategies, noun="strategies"),
+}
+
+
+class MuteForm(forms.Form):
+    kind = forms.ChoiceField(
+        choices=MuteKind.choices,
+        error_messages={"invalid_choice": gettext_lazy("Give symbol or strategy.")},
+    )
+    name = forms.CharField(max_length=64)
+    for_h = forms.IntegerField(min_value=1, max_value=MAX_MUTE_H, required=False)
+
+    def clean(self) -> dict[str, Any]:
+        """Let the name be what a list of such names may hold, in canonical spelling."""
+        kind, name = self.cleaned_data.get("kind"), self.cleaned_data.get("name")
+        if kind and name:
+            try:
+                [self.cleaned_data["name"]] = _FIELDS[MuteKind(kind)].clean([name])
+            except ValidationError as error:
+                self.add_error("name", error)
+        return self.cleaned_data
+
+    def save(self, user: User, now: dt.datetime) -> Mute:
+        """Raises TooManyError."""
+        hours = self.cleaned_data["for_h"]
+        until = now + dt.timedelta(hours=hours) if hours else None
+        return quieting.mute(user, MuteKind(self.cleaned_data["kind"]), self.cleaned_data["name"], until)
+
+
+# --- The API --------------------------------------------------------------------------------------------------------
+
+
+@json_api("POST")
+def api_pause(request: ApiRequest) -> HttpResponse:
+    body = read_json_object(request, {"for"})
+    wanted = _wanted_pause(body.get("for"))
+    if wanted is None:
+        raise _invalid({"for": [UNKNOWN_PAUSE]})
+    until = quieting.pause(request.user, wanted, timezone.now())
+    return JsonResponse(
+        {
+            "success": True,
+            "paused_until": iso(until) if until else None,
+            "until_turned_on": until == UNTIL_TURNED_ON,
+        }
+    )
+
+
+@json_api("POST")
+def api_mutes(request: ApiRequest) -> HttpResponse:
+    """The same name again gives its mute another end."""
+    body = read_json_object(request, {"kind", "name", "for_h"})
+    _refuse(_type_errors(body))
+    form = MuteForm(body)
+    _refuse_form(form)
+    try:
+        mute = form.save(request.user, timezone.now())
+    except quieting.TooManyError as error:
+        raise _invalid({"name": [str(error)]}) from error
+    until = iso(mute.until) if mute.until else None
+    return JsonResponse(
+        {"success": True, "mute": {"id": mute.pk, "kind": str(mute.kind), "name": mute.name, "until": until}}
+    )
+
+
+@json_api("DELETE")
+def api_mute(request: ApiRequest, mute_id: int) -> HttpResponse:
+    """404 for what is not there and for what is another's: the two cannot be told apart."""
+    read_json_object(request, (), empty_allowed=True)
+    if quieting.unmute(request.user, mute_id) is None:
+        raise ApiError(404, "not_found", "There is no such mute.")
+    return JsonResponse({"success": True})
+
+
+def _wanted_pause(given: object) -> PauseFor | None:
+    return PauseFor(str(given)) if given in PauseFor.values else None
+
+
+def _type_errors(body: dict[str, Any]) -> FieldErrors:
+    errors: FieldErrors = {
+        name: ["Give a string."] for name in ("kind", "name") if not isinstance(body.get(name, ""), str)
+    }
+    hours = body.get("for_h")
+    if "for_h" not in body or not (hours is None or type(hours) is int):  # true is an int to Python, not an hour
+        errors["for_h"] = [f"Give a whole number of hours from 1 to {MAX_MUTE_H}, or null for no end."]
+    return errors
+
+
+def _refuse_form(form: forms.Form) -> None:
+    _refuse({name: [str(text) for text in texts] for name, texts in form.errors.items()})
+
+
+def _refuse(errors: FieldErrors) -> None:
+    if errors:
+        raise _invalid(errors)
+
+
+def _invalid(errors: FieldErrors) -> ApiError:
+    return ApiError(400, "invalid_fields", "The body has fields that cannot be used.", errors)
+
+
+# --- Forms ----------------------------------------------------------------------------------------------------------
+
+
+@posted_from("history")
+def pause(request: ApiRequest) -> HttpResponse:
+    wanted = _wanted_pause(request.POST.get("for"))
+    if wanted is None:
+        messages.error(request, UNKNOWN_PAUSE)
+    else:
+        until = quieting.pause(request.user, wanted, timezone.now())
+        messages.success(request, _words_for_pause(request.user, until))
+    return redirect_back(request)
+
+
+@posted_from("history")
+def mute(request: ApiRequest) -> HttpResponse:
+    form = MuteForm(request.POST)
+    if form.is_valid():
+        try:
+            muted = form.save(request.user, timezone.now())
+        except quieting.TooManyError as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(request, _words_for_mute(request.user, muted))
+    else:
+        _say_errors(request, form)
+    return redirect_back(request)
+
+
+@posted_from("history")
+def unmute(request: ApiRequest, mute_id: int) -> HttpResponse:
+    taken_back = quieting.unmute(request.user, mute_id)
+    if taken_back is None:
+        raise Http404("There is no such mute.")
+    messages.success(request, _("%(name)s is no longer muted.") % {"name": taken_back.name})
+    return redirect_back(request)
+
+
+def _say_errors(request: ApiRequest, form: forms.Form) -> None:
+    messages.error(request, " ".join(str(text) for texts in form.errors.values() for text in texts))
+
+
+def _words_for_pause(user: User, until: dt.datetime | None) -> str:
+    if until is None:
+        return _("Notifications are on again.")
+    if until == UNTIL_TURNED_ON:
+        return _("Notifications are paused until you turn them on.")
+    return _("Notifications are paused until %(time)s.") % {"time": _own_time(user, until)}
+
+
+def _words_for_mute(user: User, muted: Mute) -> str:
+    if muted.until is None:
+        return _("%(name)s is muted until you take it back.") % {"name": muted.name}
+    return _("%(name)s is muted until %(time)s.") % {"name": muted.name, "time": _own_time(user, muted.until)}
+
+
+def _own_time(user: User, moment: dt.datetime) -> str:
+    zone = zone_or_utc(user.notification_preference.time_zone)
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M}"
