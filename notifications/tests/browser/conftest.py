@@ -33,6 +33,8 @@ NO_SERVER = re.compile(
     r"(ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|Connection closed before receiving a handshake response)"
     r"|^Failed to load resource: net::ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPONSE)$"
 )
+# What Playwright writes when a page registers the worker that `new_trader` leaves out.
+NO_WORKER = "Service Worker registration blocked by Playwright"
 # What it writes when a page asks whether anybody is still signed in, and nobody is.
 SIGNED_OUT = re.compile(r"^Failed to load resource: the server responded with a status of 401 ")
 
@@ -71,7 +73,9 @@ class Trader:
         self._expected = None
 
     def _hear(self, message: ConsoleMessage) -> None:
-        if message.type not in ("error", "warning") or (self._expected and self._expected.match(message.text)):
+        if message.type not in ("error", "warning") or message.text == NO_WORKER:
+            return
+        if self._expected and self._expected.match(message.text):
             return
         self.faults.append(f"{message.type}: {message.text} ({message.page.url if message.page else 'no page'})")
 
