@@ -19,7 +19,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts import asgi_servers, needs, nginx
+from scripts import asgi_servers, needs, nginx, units
 from scripts.processes import Process, ProcessError, free_port
 from scripts.with_services import postgres_service, redis_service, temporary_directory
 from signals.demo_processes import StopRequest
@@ -29,9 +29,6 @@ DEFAULT_SERVERS = ("daphne", "uvicorn")
 LAYERS = ("pubsub", "core")
 READY_WITHIN_S = 30
 POLL_S = 0.1
-# Processes of a worker: as many dispatches and jobs run at once.
-WORKER_CONCURRENCY = 2
-CELERY = (sys.executable, "-m", "celery", "-A", "zenithedge.celery")
 
 PREPARE = """
 import sys
@@ -163,7 +160,7 @@ class _Maker:
         self.run(
             *(self._asgi_server(name, address) for name, address in addresses.items()),
             *(self._worker(f"worker-{number}") for number in range(1, workers + 1)),
-            self._make("beat", [*CELERY, "beat"], answers=lambda beat: beat.has_said("maxinterval")),
+            self._make("beat", units.command("beat"), answers=lambda beat: beat.has_said("maxinterval")),
         )
         return addresses
 
@@ -182,8 +179,8 @@ class _Maker:
         return self._make(name, command, answers=_answers_at(f"http://{address}/livez"))
 
     def _worker(self, name: str) -> Process:
-        options = [f"--hostname={name}@%h", f"--concurrency={WORKER_CONCURRENCY}"]
-        return self._make(name, [*CELERY, "worker", *options], answers=lambda worker: worker.has_said(" ready."))
+        command = units.command("worker@", name.removeprefix("worker-"))
+        return self._make(name, command, answers=lambda worker: worker.has_said(" ready."))
 
     def _make(self, name: str, command: list[str], *, answers: Callable[[Process], bool]) -> Process:
         return Process(name, command, self._log(name), answers, environment=self._of(name), directory=ROOT)
