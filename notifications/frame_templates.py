@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 # What differs between two users' notifications of one revision, on the frame and inside it.
 OWN_IN_FRAME = frozenset({"seq", "unread_count", "notification"})
-OWN_IN_NOTIFICATION = frozenset({"id", "seq", "unread_count", "reason", "superseded_by"})
+OWN_IN_NOTIFICATION = frozenset({"id", "seq", "unread_count", "reason", "superseded_by", "group"})
 
 
 class FrameText(NamedTuple):
@@ -36,15 +36,23 @@ class FrameTemplate:
         self._notification = _members(notification, leave_out=OWN_IN_NOTIFICATION)
 
     def fill(
-        self, *, id_: int, seq: int, unread_count: int, reason: str, superseded_by: int | None = None
+        self,
+        *,
+        id_: int,
+        seq: int,
+        unread_count: int,
+        reason: str,
+        superseded_by: int | None = None,
+        group: int | None = None,
     ) -> FrameText:
         """The frame of one row."""
         replaced_by = "null" if superseded_by is None else superseded_by
+        repeats = "null" if group is None else group
         return FrameText(
             seq,
             f'{{{self._frame},"seq":{seq},"unread_count":{unread_count},"notification":{{{self._notification},'
             f'"id":{id_},"seq":{seq},"unread_count":{unread_count},"reason":{json.dumps(reason)},'
-            f'"superseded_by":{replaced_by}}}}}',
+            f'"superseded_by":{replaced_by},"group":{repeats}}}}}',
         )
 
 

@@ -51,7 +51,7 @@ def changed_notification(row: NotificationPayload, *, unread_count: int) -> Fram
         "notification": {**row, "unread_count": unread_count},
     }
     if news:
-        frame["toast"] = True
+        frame["toast"] = not row["quiet"]
     return frame
 
 

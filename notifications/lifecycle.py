@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 
-from django.db.models import Exists, OuterRef
+from django.db import transaction
 from django.utils import timezone
 
-from notifications import payloads, realtime, stream
+from notifications import payloads, realtime, stamping, stream
 from notifications.delivery import websocket
 from notifications.models import InsightNotification, InsightNotificationQuerySet, NotificationPreference
+from notifications.pauses import let_others_write
 from notifications.preferences import Reason, Rules
 from notifications.row_by_row import advance, supersede_earlier
-from signals.models import Signal
 
 logger = logging.getLogger(__name__)
 
 USERS_PER_RUN = 1000  # bounds one run; the next one goes on with the rest
+TURN_S = 0.5  # for the thread that has alerts to dispatch as well
 
 
 def release_held(now: dt.datetime | None = None) -> int:
@@ -40,8 +42,37 @@ def reconsider_held(user_id: int, rules: Rules) -> None:
 
 def expire_old(now: dt.datetime | None = None) -> int:
     """Mark notifications past their expiry as expired, so that they leave the badge; returns how many."""
-    now = now or timezone.now()
-    return _for_each_user_of(_to_expire(now), lambda user_id: _expire_of_user(user_id, now))
+    return sum(_expire_chunks(now or timezone.now()))
+
+
+def expire_for_a_turn() -> bool:
+    """As `expire_old`, for about TURN_S; False when there is more, as of a house insight that everybody holds."""
+    ends_at = time.monotonic() + TURN_S
+    return all(time.monotonic() < ends_at for _ in _expire_chunks(timezone.now()))
+
+
+def _expire_chunks(now: dt.datetime) -> Iterator[int]:
+    """How many each chunk of users has had marked. One that fails keeps no other waiting."""
+    change = stamping.Expired(now)
+    due = list(stamping.rows(change).order_by("user_id").values_list("user_id", flat=True).distinct())
+    for start in range(0, len(due), stamping.CHUNK_USERS):
+        user_ids = due[start : start + stamping.CHUNK_USERS]
+        try:
+            yield _expire_of_users(change, user_ids)
+        except Exception:
+            logger.exception(
+                "What users %s to %s hold could not be marked as expired; the next run tries again",
+                user_ids[0],
+                user_ids[-1],
+            )
+        let_others_write()
+
+
+def _expire_of_users(change: stamping.Expired, user_ids: Sequence[int]) -> int:
+    with transaction.atomic():
+        events = stamping.stamp(change, user_ids)
+        realtime.publish_after_commit(events)
+    return len(events)
 
 
 def _for_each_user_of(rows: InsightNotificationQuerySet, change: Callable[[int], int]) -> int:
@@ -78,7 +109,7 @@ def _release_of_user(user_id: int, now: dt.datetime) -> int:
             held=len(rows),
             live=InsightNotification.objects.filter(id__in=[row.pk for row in rows]).unread().count(),
             expired=sum(row.expired_at is not None for row in rows),
-            reversed_=InsightNotification.objects.filter(_has_opposite(), id__in=[row.pk for row in rows]).count(),
+            reversed_=sum(row.signal.reversed_by_id is not None for row in rows),
         )
         events = [(user_id, brief), *_updates(user_id, superseded)]
         websocket.publish_new_after_commit([row.pk for row in rows], events)
@@ -86,34 +117,6 @@ def _release_of_user(user_id: int, now: dt.datetime) -> int:
     return len(rows)
 
 
-def _expire_of_user(user_id: int, now: dt.datetime) -> int:
-    with stream.locked_inbox(user_id) as inbox:
-        rows = list(_to_expire(now).filter(user_id=user_id).with_signal().order_by("id"))
-        for row in rows:
-            row.expired_at = now
-            row.seq = advance(inbox)
-        InsightNotification.objects.bulk_update(rows, ["expired_at", "seq"])
-        realtime.publish_after_commit(_updates(user_id, rows))
-    return len(rows)
-
-
-def _to_expire(now: dt.datetime) -> InsightNotificationQuerySet:
-    """Held ones are left out: the release finds them and says that they have expired."""
-    return InsightNotification.objects.on_web_stream().filter(expires_at__lte=now, expired_at__isnull=True)
-
-
 def _updates(user_id: int, rows: Sequence[InsightNotification]) -> list[tuple[int, payloads.Frame]]:
     unread = stream.unread_count(user_id) if rows else 0
     return [(user_id, payloads.notification_frame("notification_updated", row, unread_count=unread)) for row in rows]
-
-
-def _has_opposite() -> Exists:
-    """Whether a later signal on the same symbol, timeframe and strategy points the other way."""
-    later = Signal.objects.filter(
-        symbol=OuterRef("signal__symbol"),
-        timeframe=OuterRef("signal__timeframe"),
-        strategy=OuterRef("signal__strategy"),
-        received_at__gt=OuterRef("signal__received_at"),
-    )
-    later = later.filter(user=OuterRef("user")) | later.filter(user__isnull=True)
-    return Exists(later.exclude(side=OuterRef("signal__side")))

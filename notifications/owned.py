@@ -61,7 +61,7 @@ def _fields(model: type[Model], *names: str) -> tuple[str, ...]:
 # What an announcement and a frame need of these; anything else would be loaded by a query of its own.
 _OF_SIGNAL = _fields(
     Signal, "id", "user_id", "symbol", "timeframe", "side", "strategy", "confidence", "news_headline", "news_context",
-    "bar_time", "received_at",
+    "bar_time", "received_at", "outcome", "reversed_by_id",
 )  # fmt: skip
 _OF_VALIDATION = _fields(
     TradeValidation, "id", "signal_id", "truth_index", "context_summary", "news_headline", "news_context"

@@ -6,6 +6,7 @@ A message must survive msgpack: no Decimal, datetime or int key (they pass the i
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
 from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
@@ -42,7 +43,20 @@ class NotificationPayload(TypedDict):
     expired_at: str | None
     held_until: str | None
     superseded_by: int | None
+    released_at: str | None
+    group: int | None
+    quiet: bool
+    change: ChangePayload | None
+    outcome: str
+    reversed_by: int | None
     unread_count: NotRequired[int]
+
+
+class ChangePayload(TypedDict):
+    """What a revision changed; a part that it did not is null."""
+
+    confidence_from: float | None
+    status: str | None
 
 
 class Frame(TypedDict, total=False):
@@ -84,6 +98,13 @@ COLUMNS = (
     "expired_at",
     "held_until",
     "superseded_by_id",
+    "released_at",
+    "repeat_of",
+    "quiet",
+    "earlier_confidence",
+    "new_status",
+    "signal__outcome",
+    "signal__reversed_by_id",
 )
 _columns_of = attrgetter(*(name.replace("__", ".") for name in COLUMNS))
 
@@ -101,6 +122,7 @@ def payload_of_row(row: tuple[Any, ...]) -> NotificationPayload:
     (
         pk, seq, revision, title, snippet, confidence, priority, news_headline, signal_id, symbol, timeframe, side,
         strategy, reason, created_at, read, expires_at, expired_at, held_until, superseded_by,
+        released_at, repeat_of, quiet, earlier_confidence, new_status, outcome, reversed_by,
     ) = row  # fmt: skip
     return {
         "id": pk,
@@ -124,6 +146,21 @@ def payload_of_row(row: tuple[Any, ...]) -> NotificationPayload:
         "expired_at": iso(expired_at) if expired_at else None,
         "held_until": iso(held_until) if held_until else None,
         "superseded_by": superseded_by,
+        "released_at": iso(released_at) if released_at else None,
+        "group": repeat_of,
+        "quiet": quiet,
+        "change": _change(earlier_confidence, new_status),
+        "outcome": str(outcome),
+        "reversed_by": reversed_by,
+    }
+
+
+def _change(earlier_confidence: Decimal | None, new_status: str | None) -> ChangePayload | None:
+    if earlier_confidence is None and new_status is None:
+        return None
+    return {
+        "confidence_from": None if earlier_confidence is None else float(earlier_confidence),
+        "status": None if new_status is None else str(new_status),
     }
 
 
@@ -137,7 +174,6 @@ def notification_frame(
     notification: InsightNotification,
     *,
     unread_count: int,
-    toast: bool = True,
 ) -> Frame:
     if notification.seq is None:
         raise ValueError(f"Notification {notification.pk} is not on the web stream: it has no position to send.")
@@ -148,7 +184,7 @@ def notification_frame(
         "notification": notification_payload(notification, unread_count=unread_count),
     }
     if kind == "new_notification":
-        frame["toast"] = toast
+        frame["toast"] = not notification.quiet
     return frame
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from notifications import lifecycle, retention
+from notifications import changes, lifecycle, retention
 from notifications.reconcile import reconcile
 
 DAY_S = 24 * 60 * 60
@@ -15,7 +15,8 @@ DAY_S = 24 * 60 * 60
 class Job:
     """A function to call every `every_s` seconds, for the first time `first_after_s` after the start.
 
-    One that `leaves_dispatches` takes a function as its argument, and gives it the dispatches that are to go on later.
+    One that returns False has more to do, and is called again when others had their turn. One that `leaves_dispatches`
+    takes a function as its argument, and gives it the dispatches that are to go on later.
     """
 
     name: str
@@ -27,7 +28,8 @@ class Job:
 
 JOBS = (
     Job("reconcile", 10, 0, reconcile, leaves_dispatches=True),  # at once: the process before may have been killed
+    Job("tell of changes", 10, 1, changes.finish_open),
     Job("release held notifications", 10, 2, lifecycle.release_held),
-    Job("expire notifications", 30, 5, lifecycle.expire_old),
+    Job("expire notifications", 30, 5, lifecycle.expire_for_a_turn),
     Job("clean up", DAY_S, 15 * 60, retention.delete_old),
 )

@@ -13,9 +13,10 @@ from django.db import connection, transaction
 from django.db.models.signals import post_delete, post_save, pre_save
 from django.dispatch import receiver
 
-from notifications import dispatching, lifecycle, realtime, worker
-from notifications.models import DispatchState, Inbox, InsightDispatch, NotificationPreference
-from signals.models import TradeValidation
+from notifications import changes, dispatching, lifecycle, realtime, worker
+from notifications.models import ChangeKind, DispatchState, Inbox, InsightDispatch, NotificationPreference, QuietWindow
+from signals.events import insights_reversed, insights_settled
+from signals.models import Signal, TradeValidation
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,33 @@ def record_insight(sender: type[TradeValidation], instance: TradeValidation, raw
         worker.wake_after_commit(dispatch_id)
 
 
+@receiver(insights_settled, dispatch_uid="notifications.record_settled")
+def record_settled(sender: type[Signal], signal_ids: list[int], owner_id: int | None, **kwargs: Any) -> None:
+    _record_change(ChangeKind.SETTLED, signal_ids, owner_id)
+
+
+@receiver(insights_reversed, dispatch_uid="notifications.record_reversed")
+def record_reversed(sender: type[Signal], signal_ids: list[int], owner_id: int | None, **kwargs: Any) -> None:
+    _record_change(ChangeKind.REVERSED, signal_ids, owner_id)
+
+
+def _record_change(kind: ChangeKind, signal_ids: list[int], owner_id: int | None) -> None:
+    """As `record_insight`: a row in a savepoint of the caller's transaction, and the rest after the commit.
+
+    A change that could not be recorded moves no position: its holders see it when they next load a page.
+    """
+    try:
+        with transaction.atomic():
+            change_ids = changes.record(kind, signal_ids, owner_id=owner_id)
+    except Exception:
+        if connection.in_atomic_block and connection.needs_rollback:
+            raise
+        logger.exception("That insights %s were %s could not be recorded", signal_ids, kind)
+        return
+    for change_id in change_ids:
+        transaction.on_commit(partial(worker.wake_change, change_id, house=owner_id is None), robust=True)
+
+
 @receiver(pre_save, sender=InsightDispatch, dispatch_uid="notifications.replace_recorded_dispatch")
 def replace_recorded_dispatch(
     sender: type[InsightDispatch], instance: InsightDispatch, raw: bool, **kwargs: Any
@@ -71,6 +99,14 @@ def reconsider_held(
 ) -> None:
     if not created and not raw:
         lifecycle.reconsider_held(instance.user_id, instance.rules())
+
+
+@receiver([post_save, post_delete], sender=QuietWindow, dispatch_uid="notifications.reconsider_held_by_windows")
+def reconsider_held_by_windows(sender: type[QuietWindow], instance: QuietWindow, **kwargs: Any) -> None:
+    """None are left to reconsider when the window goes together with its preferences."""
+    preference = NotificationPreference.objects.filter(pk=instance.preference_id).first()
+    if preference is not None and not kwargs.get("raw"):
+        lifecycle.reconsider_held(preference.user_id, preference.rules())
 
 
 @receiver(post_save, sender=settings.AUTH_USER_MODEL, dispatch_uid="notifications.recheck_changed_account")

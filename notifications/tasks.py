@@ -11,12 +11,13 @@ import time
 from functools import cache
 from typing import Any
 
+from celery import Task
 from django.conf import settings
 from django.utils import timezone
 from kombu.connection import Connection
 from kombu.pools import producers
 
-from notifications import dispatching
+from notifications import changes, dispatching
 from notifications.schedule import JOBS, Job
 from zenithedge.celery import app
 
@@ -41,13 +42,21 @@ def run_dispatch(dispatch_id: int) -> None:
 
 
 @app.task
+def run_change(change_id: int) -> None:
+    """Tell of one change for a turn; what is left of it goes to the end of the queue."""
+    if not changes.run(change_id, budget_s=TURN_S):
+        enqueue_change(change_id)
+
+
+@app.task
 def run_job(name: str) -> None:
     """Run one entry of the schedule."""
     [job] = [job for job in JOBS if job.name == name]
     if job.leaves_dispatches:
         job.function(enqueue_dispatch)
     else:
-        job.function()
+        while job.function() is False:
+            pass  # there is more, and nothing else waits for this worker process
 
 
 def enqueue_dispatch(dispatch_id: int) -> bool:
@@ -55,17 +64,12 @@ def enqueue_dispatch(dispatch_id: int) -> bool:
 
     False when the broker did not take it: the row is open, and the sweep finds it.
     """
-    global _skip_until
-    if time.monotonic() < _skip_until:
-        return False
-    try:
-        _send(dispatch_id)
-    except Exception:
-        # Whatever a broker's client raises: the message is all that is lost.
-        _skip_until = time.monotonic() + BREAKER_S
-        logger.exception("Dispatch %s could not be handed to the broker; the sweep will find it", dispatch_id)
-        return False
-    return True
+    return _enqueue(run_dispatch, dispatch_id)
+
+
+def enqueue_change(change_id: int) -> bool:
+    """As `enqueue_dispatch`, a committed change."""
+    return _enqueue(run_change, change_id)
 
 
 def beat_schedule() -> dict[str, dict[str, Any]]:
@@ -84,11 +88,25 @@ def _beat_entry(job: Job) -> dict[str, Any]:
     }
 
 
-def _send(dispatch_id: int) -> None:
+def _enqueue(task: Task, record_id: int) -> bool:
+    global _skip_until
+    if time.monotonic() < _skip_until:
+        return False
+    try:
+        _send(task, record_id)
+    except Exception:
+        # Whatever a broker's client raises: the message is all that is lost.
+        _skip_until = time.monotonic() + BREAKER_S
+        logger.exception("%s(%s) could not be handed to the broker; the sweep will find it", task.name, record_id)
+        return False
+    return True
+
+
+def _send(task: Task, record_id: int) -> None:
     with producers[_impatient_connection(settings.CELERY_BROKER_URL)].acquire(
         block=True, timeout=BROKER_TIMEOUT_S
     ) as producer:
-        run_dispatch.apply_async((dispatch_id,), producer=producer, retry=False, expires=MESSAGE_LIFE_S)
+        task.apply_async((record_id,), producer=producer, retry=False, expires=MESSAGE_LIFE_S)
 
 
 @cache

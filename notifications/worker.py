@@ -13,11 +13,12 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import Literal, NamedTuple
 
 from django.conf import settings
 from django.db import close_old_connections, transaction
 
-from notifications import dispatching
+from notifications import changes, dispatching
 from notifications.schedule import JOBS, Job
 
 logger = logging.getLogger(__name__)
@@ -30,54 +31,76 @@ INLINE_BUDGET_S = 1.0
 MOST_TOGETHER = 100
 
 
+class _Errand(NamedTuple):
+    """A committed record to run: what it is one of, and its id."""
+
+    what: Literal["dispatch", "change"]
+    id: int
+
+    def run(self) -> bool:
+        """For a turn; False when there is more of it."""
+        run = dispatching.run if self.what == "dispatch" else changes.run
+        return run(self.id, budget_s=TURN_S)
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.id}"
+
+
 class Worker(threading.Thread):
-    """Takes dispatch ids from a queue, in turns, and runs what is due of the schedule in between."""
+    """Takes errands from a queue, in turns, and runs what is due of the schedule in between."""
 
     def __init__(self, jobs: tuple[Job, ...] = JOBS) -> None:
         super().__init__(name="notifications-worker", daemon=True)
-        self._dispatch_ids: queue.SimpleQueue[int | None] = queue.SimpleQueue()
-        self._waiting: set[int] = set()  # what is in the queue, so that the sweep adds nothing twice
+        self._errands: queue.SimpleQueue[_Errand | None] = queue.SimpleQueue()
+        self._waiting: set[_Errand] = set()  # what is in the queue, so that the sweep adds nothing twice
         started = time.monotonic()
         self._due_at = {job: started + job.first_after_s for job in jobs}
         self._stopping = False
 
     def wake(self, dispatch_id: int) -> None:
-        if dispatch_id not in self._waiting:
-            self._waiting.add(dispatch_id)
-            self._dispatch_ids.put(dispatch_id)
+        self._add(_Errand("dispatch", dispatch_id))
+
+    def wake_change(self, change_id: int) -> None:
+        self._add(_Errand("change", change_id))
 
     def stop(self) -> None:
         """End after the running step and wait for it."""
         self._stopping = True
-        self._dispatch_ids.put(None)
+        self._errands.put(None)
         self.join()
 
     def run(self) -> None:
         while not self._stopping:
-            dispatch_id = self._next_dispatch()
+            errand = self._next_errand()
             close_old_connections()
-            if dispatch_id is not None:
-                _guarded(f"dispatch {dispatch_id}", partial(self._take_turn, dispatch_id))
+            if errand is not None:
+                _guarded(str(errand), partial(self._take_turn, errand))
             self._run_due_jobs()
             close_old_connections()
 
-    def _next_dispatch(self) -> int | None:
+    def _add(self, errand: _Errand) -> None:
+        if errand not in self._waiting:
+            self._waiting.add(errand)
+            self._errands.put(errand)
+
+    def _next_errand(self) -> _Errand | None:
         wait_s = max(0.0, min(self._due_at.values(), default=time.monotonic() + 1) - time.monotonic())
         try:
-            return self._dispatch_ids.get(timeout=wait_s)
+            return self._errands.get(timeout=wait_s)
         except queue.Empty:
             return None
 
-    def _take_turn(self, dispatch_id: int) -> None:
-        self._waiting.discard(dispatch_id)  # before it runs: who wakes it from now on means what comes after
-        if not dispatching.run(dispatch_id, budget_s=TURN_S):
-            self.wake(dispatch_id)
+    def _take_turn(self, errand: _Errand) -> None:
+        self._waiting.discard(errand)  # before it runs: who wakes it from now on means what comes after
+        if not errand.run():
+            self._add(errand)
 
     def _run_due_jobs(self) -> None:
         for job, due_at in self._due_at.items():
             if not self._stopping and due_at <= time.monotonic():
-                _guarded(job.name, partial(job.function, self.wake) if job.leaves_dispatches else job.function)
-                self._due_at[job] = time.monotonic() + job.every_s
+                function = partial(job.function, self.wake) if job.leaves_dispatches else job.function
+                more = _guarded(job.name, function) is False
+                self._due_at[job] = time.monotonic() + (0 if more else job.every_s)
 
 
 _worker: Worker | None = None
@@ -136,9 +159,22 @@ def wake_for_everyone(dispatch_id: int) -> None:
         wake(dispatch_id)
 
 
-def _guarded(what: str, function: Callable[[], object]) -> None:
-    """Run it; a fault is logged and ends nothing: the row is still open, and the sweep tries again."""
+def wake_change(change_id: int, *, house: bool) -> None:
+    """Have a committed change of insights told to their holders, by whoever would dispatch them."""
+    if house and settings.CELERY_BROKER_URL:
+        from notifications import tasks  # a site without a broker never loads Celery
+
+        tasks.enqueue_change(change_id)
+    elif _worker is not None and _worker.is_alive():
+        _worker.wake_change(change_id)
+    else:
+        changes.run(change_id, budget_s=INLINE_BUDGET_S)
+
+
+def _guarded(what: str, function: Callable[[], object]) -> object:
+    """What it returns; a fault is logged and ends nothing: the row is still open, and the sweep tries again."""
     try:
-        function()
+        return function()
     except Exception:
         logger.exception("%s failed; the next sweep tries again", what)
+        return None

@@ -13,6 +13,7 @@ from notifications import lifecycle, stream
 from notifications.delivery import websocket
 from notifications.manager import NotificationManager
 from notifications.models import InsightNotification, NotificationDeliveryLog, NotificationPreference
+from signals import reversals
 from signals.models import Signal
 
 MakeSignal = Callable[..., Signal]
@@ -93,10 +94,9 @@ class TestReleasing:
         with time_machine.travel(NIGHT, tick=False):
             make_insight(quiet_alice, timeframe="4h", received_at=NIGHT)
             make_insight(quiet_alice, timeframe="1h", received_at=NIGHT)
-            make_insight(
-                quiet_alice, timeframe="4h", received_at=NIGHT + dt.timedelta(minutes=1), side="sell", sl=2, tp=1,
-                price=None,
-            )  # fmt: skip
+            later = NIGHT + dt.timedelta(minutes=1)
+            opposite = make_insight(quiet_alice, timeframe="4h", received_at=later, side="sell", sl=2, tp=1, price=None)
+            reversals.reverse(opposite)
 
         lifecycle.release_held(MORNING)
 

@@ -33,7 +33,7 @@ def every_frame(alice: User, make_insight: Callable[..., Signal]) -> list[Any]:
     rows = [payloads.notification_payload(row) for row in (plain, ended)]
     caught_up = CatchUp(True, rows, 1, 2, "0a1b2c3d")
     return [
-        payloads.notification_frame("new_notification", plain, unread_count=1, toast=False),
+        payloads.notification_frame("new_notification", plain, unread_count=1),
         payloads.notification_frame("notification_updated", ended, unread_count=1),
         payloads.read_frame(seq=3, unread_count=0, ids=[plain.pk]),
         payloads.all_read_frame(seq=3, unread_count=0, up_to_seq=2),

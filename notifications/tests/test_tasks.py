@@ -16,11 +16,12 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection
 
-from notifications import dispatching, schedule, tasks, worker
-from notifications.models import DispatchState, InsightDispatch, InsightNotification
+from notifications import changes, dispatching, schedule, tasks, worker
+from notifications.models import DispatchState, InsightChange, InsightDispatch, InsightNotification
 from notifications.reconcile import reconcile
 from notifications.schedule import JOBS, Job
 from scripts.processes import Process
+from signals.events import insights_settled
 from signals.models import Signal
 from zenithedge.celery import app
 
@@ -31,10 +32,10 @@ NEEDS_BROKER = "Celery has work where there is a broker, which is Redis"
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Ids of the dispatches handed to a broker that takes them all and gives them to nobody."""
+    """Ids of the dispatches and changes handed to a broker that takes them all and gives them to nobody."""
     handed_over: list[int] = []
     monkeypatch.setattr(settings, "CELERY_BROKER_URL", "redis://taken.example")
-    monkeypatch.setattr(tasks, "_send", handed_over.append)
+    monkeypatch.setattr(tasks, "_send", lambda task, record_id: handed_over.append(record_id))
     return handed_over
 
 
@@ -59,6 +60,18 @@ class TestWaking:
 
         assert sent == [dispatch.pk]
         assert dispatch.state == DispatchState.OPEN
+
+    def test_what_becomes_of_a_house_insight_is_handed_to_celery(
+        self, alice: User, make_insight: MakeInsight, sent: list[int]
+    ) -> None:
+        signal = make_insight(alice)
+
+        insights_settled.send(Signal, signal_ids=[signal.pk], owner_id=None)
+
+        change = InsightChange.objects.get()
+        assert sent == [change.pk]
+        tasks.run_change(change.pk)
+        assert not InsightChange.objects.unfinished().exists()
 
     def test_an_owned_insight_is_dispatched_by_the_process_that_saved_it(
         self, alice: User, make_insight: MakeInsight, sent: list[int]
@@ -89,6 +102,24 @@ class TestTasks:
         tasks.run_dispatch(2)
 
         assert sent == [2]
+
+    def test_what_is_left_of_a_change_goes_to_the_end_of_the_queue(
+        self, sent: list[int], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(changes, "run", lambda change_id, *, budget_s: change_id == 1)
+
+        tasks.run_change(1)
+        tasks.run_change(2)
+
+        assert sent == [2]
+
+    def test_a_job_that_has_more_to_do_is_called_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        left = [False, False, True]
+        monkeypatch.setattr(tasks, "JOBS", (Job("in turns", 10, 0, lambda: left.pop(0)),))
+
+        tasks.run_job("in turns")
+
+        assert left == []
 
     def test_a_job_is_called_by_its_name_and_hands_on_what_it_leaves(
         self, sent: list[int], monkeypatch: pytest.MonkeyPatch
@@ -179,7 +210,7 @@ class TestBrokerAway:
         assert not tasks.enqueue_dispatch(1)
 
         tries: list[int] = []
-        monkeypatch.setattr(tasks, "_send", tries.append)
+        monkeypatch.setattr(tasks, "_send", lambda task, record_id: tries.append(record_id))
 
         assert not tasks.enqueue_dispatch(2)
         assert tries == []

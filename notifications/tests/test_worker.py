@@ -7,9 +7,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 
-from notifications import dispatching, worker
+from notifications import changes, dispatching, worker
 from notifications.models import DispatchState, InsightDispatch, InsightNotification
 from notifications.schedule import JOBS, Job
+from signals.events import insights_settled
 from signals.models import Signal
 
 MakeInsight = Callable[..., Signal]
@@ -32,6 +33,49 @@ def test_runs_each_job_when_it_is_due_and_again_after_a_fault() -> None:
     assert three_times.wait(WAIT_S)
     thread.stop()
     assert not thread.is_alive()
+
+
+def test_a_job_that_has_more_to_do_is_called_again_at_once() -> None:
+    calls: list[int] = []
+    three_times = threading.Event()
+
+    def work_in_turns() -> bool:
+        calls.append(1)
+        if len(calls) == 3:
+            three_times.set()
+        return len(calls) >= 3
+
+    thread = worker.Worker((Job("in turns", 3600, 0, work_in_turns),))
+    thread.start()
+
+    assert three_times.wait(WAIT_S)
+    thread.stop()
+    assert len(calls) == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_tells_of_a_change_as_soon_as_it_is_committed(
+    alice: User, make_insight: MakeInsight, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = threading.Event()
+    run = changes.run
+
+    def run_and_tell(change_id: int, *, budget_s: float | None = None) -> bool:
+        finished = run(change_id, budget_s=budget_s)
+        connection.close()
+        done.set()
+        return finished
+
+    insight = make_insight(alice)
+    monkeypatch.setattr(changes, "run", run_and_tell)
+    thread = worker.Worker(())
+    monkeypatch.setattr(worker, "_worker", thread)
+    thread.start()
+    insights_settled.send(Signal, signal_ids=[insight.pk], owner_id=alice.pk)
+
+    assert done.wait(WAIT_S)
+    thread.stop()
+    assert InsightNotification.objects.get().seq == 2
 
 
 @pytest.mark.django_db(transaction=True)
