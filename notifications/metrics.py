@@ -36,6 +36,12 @@ HINTS_DROPPED = Counter(
     ["cause"],
     registry=REGISTRY,
 )
+DIGESTS = Counter(
+    "zenithedge_digests",
+    "Daily e-mails by what came of them: sent, nothing, skipped, failed; later is an attempt that will be repeated.",
+    ["state"],
+    registry=REGISTRY,
+)
 SOCKETS_OPENED = Counter("zenithedge_sockets_opened", "Sockets accepted.", registry=REGISTRY)
 SOCKETS_CLOSED = Counter("zenithedge_sockets_closed", "Sockets closed, by close code.", ["code"], registry=REGISTRY)
 SOCKETS_OPEN = Gauge("zenithedge_sockets_open", "Sockets open now.", registry=REGISTRY, multiprocess_mode="livesum")

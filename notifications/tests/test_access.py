@@ -57,6 +57,7 @@ OTHER_PARAMETERS = {
     "signals/webhook/<str:token>",
     "accounts/reset/<uidb64>/<token>/",
     "notifications/api/<path:rest>",
+    "notifications/digest/unsubscribe/<str:token>/",
 }
 
 PUBLIC = {

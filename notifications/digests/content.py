@@ -1,0 +1,320 @@
+"""What a digest says: read for a batch of users at once, in a number of queries that does not grow with the batch.
+
+A digest is about the time since the one before it (a day, as a rule). What belongs to every trader, the house's
+insights, is read once for each such time, and judged once for each set of rules: most users share theirs with many.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cached_property, reduce
+from operator import or_
+from typing import Any
+
+from django.db.models import Count, F, Q, QuerySet, Window
+from django.db.models.functions import RowNumber
+
+from notifications import announcing, deciding, preferences
+from notifications.models import DigestRun, DigestState, InsightNotification, NotificationPreference, SuppressedInsight
+from notifications.preferences import Channel, Facts, Reason, Rules, Verdict
+from notifications.priority import Priority
+from signals.models import Outcome, Signal
+
+UNREAD_SHOWN = 5
+BEST_SHOWN = 3
+OUTCOMES_SHOWN = 5
+# So many of the strongest are looked at; what one source sends in a flood fills no memory.
+OWN_READ = 50
+HOUSE_READ = 1000
+# Insights that closed are looked for among those received since then.
+OLDEST_OUTCOME = dt.timedelta(days=30)
+DAY = dt.timedelta(days=1)
+# After a pause or a failure the digest looks back further than a day, but no further than this.
+FURTHEST_BACK = dt.timedelta(days=3)
+SHARED_KEPT = 2000  # answers kept for users with the same rules
+
+# What the rules say of the web channel and not of the insight: whoever has it off reads about it here.
+NOT_HIDING = {Reason.CHANNEL_OFF, Reason.ALL_RULES_PASSED, Reason.URGENT_IN_QUIET_HOURS}
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """From `since` until just before `until`."""
+
+    since: dt.datetime
+    until: dt.datetime
+
+    def holds(self, moment: dt.datetime) -> bool:
+        return self.since <= moment < self.until
+
+
+@dataclass(slots=True)
+class Digest:
+    """What one mail says. `unread`, `best` and `outcomes` hold the first few; the counts say how many there are."""
+
+    period: Period
+    unread: list[Signal] = field(default_factory=list)
+    unread_count: int = 0
+    best: list[Signal] = field(default_factory=list)
+    outcomes: list[Signal] = field(default_factory=list)
+    wins: int = 0
+    losses: int = 0
+    held_count: int = 0
+    hidden: list[tuple[Reason, int]] = field(default_factory=list)
+
+    @property
+    def says_something(self) -> bool:
+        """What was hidden is told of in a mail that has something else to say: by itself it is no news."""
+        return bool(self.unread_count or self.best or self.outcomes or self.held_count)
+
+    @property
+    def hidden_count(self) -> int:
+        return sum(count for _, count in self.hidden)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {
+            "unread": self.unread_count,
+            "best": len(self.best),
+            "outcomes": self.wins + self.losses,
+            "held": self.held_count,
+            "hidden": self.hidden_count,
+        }
+
+
+@dataclass(slots=True)
+class Judged:
+    """Insights of a period by one user's rules: those that pass, the strongest first, and the others by reason."""
+
+    best: list[Signal] = field(default_factory=list)
+    closed: list[Signal] = field(default_factory=list)
+    hidden: Counter[Reason] = field(default_factory=Counter)
+
+
+class Reader:
+    """Reads batch after batch, and keeps what later batches ask for again; one for each run."""
+
+    def __init__(self) -> None:
+        self._house: dict[Period, _House] = {}
+        self._shared: dict[tuple[Period, Rules], Judged] = {}
+
+    def read(self, runs: Sequence[DigestRun]) -> dict[int, Digest]:
+        """The digests of these runs, by the id of the run."""
+        users = sorted({run.user_id for run in runs})
+        periods = _periods(runs)
+        of_users: dict[int, set[Period]] = defaultdict(set)
+        for run in runs:
+            of_users[run.user_id].add(periods[run.pk])
+        own = _Own(of_users)
+        rules = deciding.rules_of(users)
+        no_house = _without_house(users)
+        unread, unread_counts = _unread(users)
+        held = _held(users)
+        found = {}
+        for run in runs:
+            user_id, period = run.user_id, periods[run.pk]
+            judged = [own.judge(user_id, period, rules[user_id])]
+            if user_id not in no_house:
+                judged.append(self._judge_house(period, rules[user_id]))
+            digest = Digest(period, unread[user_id], unread_counts[user_id], held_count=held[user_id])
+            _fill(digest, judged, shown={signal.pk for signal in digest.unread})
+            found[run.pk] = digest
+        return found
+
+    def _judge_house(self, period: Period, rules: Rules) -> Judged:
+        key = (period, rules)
+        if key not in self._shared:
+            if len(self._shared) >= SHARED_KEPT:
+                self._shared.clear()
+            if period not in self._house:
+                self._house = {**dict(list(self._house.items())[-3:]), period: _House(period)}
+            self._shared[key] = self._house[period].judge(rules)
+        return self._shared[key]
+
+
+def _periods(runs: Sequence[DigestRun]) -> dict[int, Period]:
+    """Since the last digest that said what there was; a trial always tells of a day."""
+    said = DigestRun.objects.daily().filter(state__in=[DigestState.SENT, DigestState.NOTHING])
+    said = said.filter(user_id__in={run.user_id for run in runs})
+    latest: dict[int, list[dt.datetime]] = defaultdict(list)
+    oldest = min(run.due_at for run in runs) - FURTHEST_BACK
+    for user_id, due_at in said.filter(due_at__gt=oldest).values_list("user_id", "due_at"):
+        latest[user_id].append(due_at)
+    periods = {}
+    for run in runs:
+        earlier = [due_at for due_at in latest[run.user_id] if run.due_at - FURTHEST_BACK < due_at < run.due_at]
+        since = max(earlier) if earlier and not run.trial else run.due_at - DAY
+        periods[run.pk] = Period(since, run.due_at)
+    return periods
+
+
+def _fill(digest: Digest, judged: Sequence[Judged], *, shown: set[int]) -> None:
+    """An insight that is unread is not listed a second time among the best."""
+    best = [signal for part in judged for signal in part.best if signal.pk not in shown]
+    digest.best = sorted(best, key=_strength)[:BEST_SHOWN]
+    closed = [signal for part in judged for signal in part.closed]
+    digest.wins = sum(signal.outcome == Outcome.WIN for signal in closed)
+    digest.losses = len(closed) - digest.wins
+    digest.outcomes = sorted(closed, key=_strength)[:OUTCOMES_SHOWN]
+    hidden = sum((part.hidden for part in judged), Counter[Reason]())
+    digest.hidden = hidden.most_common()
+
+
+def _strength(signal: Signal) -> tuple[Decimal, int]:
+    return (-signal.ai_confidence, -signal.pk)
+
+
+# --- The market's side ----------------------------------------------------------------------------------------------
+
+
+def _insights() -> QuerySet[Signal]:
+    return Signal.objects.filter(validation__isnull=False).select_related("validation")
+
+
+def _received(period: Period) -> Q:
+    return Q(received_at__gte=period.since, received_at__lt=period.until)
+
+
+def _closed(period: Period) -> Q:
+    """`updated_at` is when the site learned of it; `closed_at` is the time of the price."""
+    return Q(
+        outcome__in=[Outcome.WIN, Outcome.LOSS],
+        updated_at__gte=period.since,
+        updated_at__lt=period.until,
+        received_at__gte=period.until - OLDEST_OUTCOME,
+    )
+
+
+@dataclass(frozen=True)
+class _Insight:
+    signal: Signal
+
+    @cached_property
+    def priority(self) -> Priority:
+        return announcing.calculate_priority(self.signal)
+
+    def passes(self, rules: Rules, moment: dt.datetime) -> Reason | None:
+        """None when it does, else the rule against it."""
+        # Counting repeats is a query, and no other rule asks for the priority.
+        priority = self.priority if rules.high_priority_only else Priority.MEDIUM
+        facts = Facts(self.signal.symbol, self.signal.strategy, self.signal.ai_confidence, priority)
+        decision = preferences.decide(rules, facts, Channel.EMAIL, moment)
+        return decision.reason if decision.verdict is Verdict.SUPPRESS else None
+
+
+def _judge(insights: Iterable[_Insight], closed: Iterable[_Insight], rules: Rules, period: Period) -> Judged:
+    judged = Judged()
+    for insight in insights:
+        against = insight.passes(rules, period.until)
+        if against is None:
+            judged.best.append(insight.signal)
+        elif against not in NOT_HIDING:
+            judged.hidden[against] += 1
+    judged.best = sorted(judged.best, key=_strength)[: BEST_SHOWN + UNREAD_SHOWN]
+    judged.closed = [insight.signal for insight in closed if insight.passes(rules, period.until) is None]
+    return judged
+
+
+class _House:
+    """The house's insights of a period: its strongest ones, and those that closed in it."""
+
+    def __init__(self, period: Period) -> None:
+        self._period = period
+        house = _insights().filter(user__isnull=True)
+        self._received = self._strongest(house.filter(_received(period)))
+        self._closed = self._strongest(house.filter(_closed(period)))
+
+    def judge(self, rules: Rules) -> Judged:
+        return _judge(self._received, self._closed, rules, self._period)
+
+    @staticmethod
+    def _strongest(rows: QuerySet[Signal]) -> list[_Insight]:
+        return [_Insight(signal) for signal in rows.order_by("-validation__truth_index", "-pk")[:HOUSE_READ]]
+
+
+class _Own:
+    """The users' own insights, each of the periods that the batch asks for; and what their rules kept back then."""
+
+    def __init__(self, periods: dict[int, set[Period]]) -> None:
+        users: dict[Period, list[int]] = defaultdict(list)
+        for user_id, of_user in periods.items():
+            for period in of_user:
+                users[period].append(user_id)
+        self._received = self._by_user(
+            reduce(or_, (Q(user__in=some) & _received(each) for each, some in users.items()))
+        )
+        self._closed = self._by_user(reduce(or_, (Q(user__in=some) & _closed(each) for each, some in users.items())))
+        self._suppressed = self._kept_back(users, periods)
+
+    def judge(self, user_id: int, period: Period, rules: Rules) -> Judged:
+        """What passed the rules when it came is on record; only what was kept back then is left out and counted."""
+        kept_back = self._suppressed[user_id, period]
+        closed = [each for each in self._closed[user_id] if period.holds(each.signal.updated_at)]
+        judged = _judge([], closed, rules, period)
+        received = [each for each in self._received[user_id] if period.holds(each.signal.received_at)]
+        passing = [each.signal for each in received if each.passes(rules, period.until) is None]
+        judged.best = [signal for signal in passing if signal.pk not in kept_back]
+        judged.hidden = Counter(kept_back.values())
+        return judged
+
+    @staticmethod
+    def _by_user(condition: Q) -> dict[int, list[_Insight]]:
+        rank = Window(RowNumber(), partition_by=F("user_id"), order_by=["-validation__truth_index", "-pk"])
+        strongest = _insights().filter(condition).annotate(rank=rank).filter(rank__lte=OWN_READ)
+        found: dict[int, list[_Insight]] = defaultdict(list)
+        for signal in strongest:
+            if signal.user_id is not None:
+                found[signal.user_id].append(_Insight(signal))
+        return found
+
+    @staticmethod
+    def _kept_back(
+        users: dict[Period, list[int]], periods: dict[int, set[Period]]
+    ) -> dict[tuple[int, Period], dict[int, Reason]]:
+        found: dict[tuple[int, Period], dict[int, Reason]] = defaultdict(dict)
+        in_periods = (
+            Q(user__in=some, created_at__gte=period.since, created_at__lt=period.until)
+            for period, some in users.items()
+        )
+        hiding = [reason for reason in Reason if reason not in NOT_HIDING]
+        rows = SuppressedInsight.objects.filter(reduce(or_, in_periods), channel=Channel.WEBSOCKET, reason__in=hiding)
+        for user_id, signal_id, reason, at in rows.values_list(
+            "user_id", "signal_id", "reason", "created_at"
+        ).iterator():
+            for period in periods[user_id]:
+                if period.holds(at):
+                    found[user_id, period][signal_id] = Reason(reason)
+        return found
+
+
+# --- The users' side ------------------------------------------------------------------------------------------------
+
+
+def _without_house(users: Sequence[int]) -> set[int]:
+    """Members of staff who have not opted in."""
+    opted_out = NotificationPreference.objects.filter(user__in=users, user__is_staff=True)
+    return set(opted_out.filter(house_insights_for_staff=False).values_list("user_id", flat=True))
+
+
+def _unread(users: Sequence[int]) -> tuple[dict[int, list[Signal]], dict[int, int]]:
+    """Of each user the strongest unread insights, and how many notifications are unread in all."""
+    of_user = {"partition_by": F("user_id")}
+    rank = Window(RowNumber(), order_by=["-confidence", "-pk"], **of_user)
+    rows = InsightNotification.objects.unread().filter(user__in=users)
+    ranked = rows.annotate(rank=rank, among=Window(Count("pk"), **of_user)).filter(rank__lte=UNREAD_SHOWN)
+    counts: dict[int, int] = defaultdict(int)
+    shown: dict[int, list[Any]] = defaultdict(list)
+    for user_id, signal_id, among in ranked.order_by("rank").values_list("user_id", "signal_id", "among"):
+        counts[user_id] = among
+        shown[user_id].append(signal_id)
+    signals = Signal.objects.select_related("validation").in_bulk({pk for ids in shown.values() for pk in ids})
+    return defaultdict(list, {user_id: [signals[pk] for pk in ids] for user_id, ids in shown.items()}), counts
+
+
+def _held(users: Sequence[int]) -> dict[int, int]:
+    rows = InsightNotification.objects.held().filter(user__in=users).order_by()
+    return defaultdict(int, rows.values_list("user_id").annotate(held=Count("pk")))
