@@ -6,9 +6,11 @@ import datetime as dt
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from enum import IntFlag
+from typing import Any, NamedTuple
 
 from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy
 
 from notifications.priority import Priority
 from notifications.quiet import QuietHours, Window, zone_or_utc
@@ -51,6 +53,27 @@ class Reason(TextChoices):
     QUIET_HOURS = "quiet_hours", "Quiet hours"
     URGENT_IN_QUIET_HOURS = "urgent_in_quiet_hours", "High priority comes through quiet hours"
     ALL_RULES_PASSED = "all_rules_passed", "Every rule passed"
+
+
+class Chosen(IntFlag):
+    """What the user had named when an insight came through; kept with the notification."""
+
+    SYMBOL = 1
+    STRATEGY = 2
+    HIGH_PRIORITY = 4
+
+
+class Standing(TextChoices):
+    """How a rule stood to a decision."""
+
+    PASSED = "passed", gettext_lazy("passed")
+    DECIDED = "decided", gettext_lazy("decided")
+    NOT_REACHED = "not_reached", gettext_lazy("not reached")
+
+
+class Step(NamedTuple):
+    reason: Reason
+    standing: Standing
 
 
 # What `paused_until` says while the user wants no end of the pause: as far away as the forms take a date.
@@ -214,29 +237,37 @@ def judge(
     return Verdict.SUPPRESS if rules.quiet_mode == QuietMode.SKIP else Verdict.HOLD, Reason.QUIET_HOURS
 
 
-def explain(decision: Decision, rules: Rules, facts: Facts) -> str:
-    """Say in words, without a full stop, which figures of the user's and the insight's led to the decision."""
-    match decision.reason:
-        case Reason.CHANNEL_OFF:
-            return "This channel is switched off"
-        case Reason.PAUSED:
-            return f"You paused notifications until {_local_end_of_pause(rules)}"
-        case Reason.MUTED:
-            return _explain_mute(rules, facts)
-        case Reason.NOT_HIGH_PRIORITY:
-            return f"Priority {facts.priority.label.lower()}, and you want high priority only"
-        case Reason.BELOW_MIN_CONFIDENCE:
-            return f"AI confidence {_plain(facts.ai_confidence)} < your {_plain(rules.min_confidence)}"
-        case Reason.STRATEGY_NOT_CHOSEN:
-            return f"{facts.strategy} is not among your strategies ({', '.join(sorted(rules.strategies))})"
-        case Reason.SYMBOL_NOT_CHOSEN:
-            return f"{facts.symbol} is not among your symbols ({', '.join(sorted(rules.symbols))})"
-        case Reason.QUIET_HOURS:
-            return _explain_quiet(decision, rules)
-        case Reason.URGENT_IN_QUIET_HOURS:
-            return "High priority, which you let through your quiet hours"
-        case Reason.ALL_RULES_PASSED:
-            return f"AI confidence {_plain(facts.ai_confidence)} ≥ your {_plain(rules.min_confidence)}"
+def chosen_by(rules: Rules) -> Chosen:
+    """What the user asked for by name; whatever came through was among it."""
+    chosen = Chosen(0)
+    if rules.symbols:
+        chosen |= Chosen.SYMBOL
+    if rules.strategies:
+        chosen |= Chosen.STRATEGY
+    if rules.high_priority_only:
+        chosen |= Chosen.HIGH_PRIORITY
+    return chosen
+
+
+def trace(rules: Rules, facts: Facts, channel: Channel, now: dt.datetime) -> tuple[Decision, list[Step]]:
+    """The decision, and how each rule stood to it, in the order in which they are asked.
+
+    Quiet hours are one step: they hold or skip, or let what is urgent through.
+    """
+    decision = decide(rules, facts, channel, now)
+    order = [reason for reason, _ in RULES] + [Reason.QUIET_HOURS]
+    at_quiet_hours = decision.reason in (Reason.QUIET_HOURS, Reason.URGENT_IN_QUIET_HOURS)
+    deciding = Reason.QUIET_HOURS if at_quiet_hours else decision.reason
+    steps, standing = [], Standing.PASSED
+    for reason in order:
+        if reason == deciding:
+            steps.append(Step(reason, Standing.DECIDED))
+            standing = Standing.NOT_REACHED
+        elif reason == Reason.QUIET_HOURS and channel == Channel.EMAIL:
+            steps.append(Step(reason, Standing.NOT_REACHED))
+        else:
+            steps.append(Step(reason, standing))
+    return decision, steps
 
 
 def canonical_symbols(symbols: list[str]) -> list[str]:
@@ -294,32 +325,6 @@ RULES: tuple[tuple[Reason, Callable[[Rules, Facts, Channel, dt.datetime], bool]]
 )
 
 
-def _explain_quiet(decision: Decision, rules: Rules) -> str:
-    windows = rules.quiet_hours.windows
-    hours = "Your quiet hours " + ", ".join(f"{window.start:%H:%M}–{window.end:%H:%M}" for window in windows)
-    if decision.held_until is None:
-        return f"{hours} ({rules.time_zone}), in which you want insights skipped"
-    return f"{hours}; held until {_local(decision.held_until, rules)}"
-
-
-def _explain_mute(rules: Rules, facts: Facts) -> str:
-    """The one that lasts longest is in force when any is."""
-    concerning = [mute for mute in rules.mutes if mute.concerns(facts)]
-    mute = max(concerning, key=lambda mute: mute.until or UNTIL_TURNED_ON)
-    end = f"until {_local(mute.until, rules)}" if mute.until else "until you take it back"
-    return f"You muted {mute.name} {end}"
-
-
-def _local_end_of_pause(rules: Rules) -> str:
-    return "you turn them on" if rules.paused_until == UNTIL_TURNED_ON else _local(rules.paused_until, rules)
-
-
-def _local(moment: dt.datetime | None, rules: Rules) -> str:
-    if moment is None:
-        return "further notice"
-    return f"{moment.astimezone(zone_or_utc(rules.time_zone)):%Y-%m-%d %H:%M} ({rules.time_zone})"
-
-
 def _as_text(moment: dt.datetime | None) -> str | None:
     return moment.astimezone(dt.UTC).isoformat() if moment else None
 
@@ -330,11 +335,6 @@ def _as_moment(text: str | None) -> dt.datetime | None:
 
 def order_of_window(window: Window) -> tuple[dt.time, dt.time, list[int]]:
     return window.start, window.end, sorted(window.weekdays)
-
-
-def _plain(number: Decimal) -> str:
-    """70.00 → 70, 79.50 → 79.5."""
-    return f"{number:.2f}".rstrip("0").rstrip(".")
 
 
 def _unique(names: Iterable[str]) -> list[str]:

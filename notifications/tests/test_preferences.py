@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from notifications.explaining import explain
 from notifications.models import NotificationPreference
 from notifications.preferences import (
     UNTIL_TURNED_ON,
@@ -25,7 +26,6 @@ from notifications.preferences import (
     canonical_strategies,
     canonical_symbols,
     decide,
-    explain,
     order_of_window,
 )
 from notifications.priority import Priority
@@ -189,13 +189,17 @@ def test_no_zone_name_raises(name: str) -> None:
     ("rules", "words"),
     [
         ({}, "AI confidence 70 ≥ your 65"),
-        ({"web_enabled": False}, "This channel is switched off"),
+        (
+            {"symbols": frozenset({"EURUSD"}), "strategies": frozenset({"SMC"})},
+            "AI confidence 70 ≥ your 65; symbol in your list; strategy in your list",
+        ),
+        ({"web_enabled": False}, "this channel is switched off"),
         (
             {"paused_until": NOON + dt.timedelta(hours=2), "time_zone": "Asia/Kathmandu"},
-            "You paused notifications until 2026-03-04 19:45 (Asia/Kathmandu)",
+            "you paused notifications until 2026-03-04 19:45 (Asia/Kathmandu)",
         ),
-        ({"paused_until": UNTIL_TURNED_ON}, "You paused notifications until you turn them on"),
-        ({"mutes": (MuteRule(MuteKind.STRATEGY, "SMC"),)}, "You muted SMC until you take it back"),
+        ({"paused_until": UNTIL_TURNED_ON}, "you paused notifications until you turn them on"),
+        ({"mutes": (MuteRule(MuteKind.STRATEGY, "SMC"),)}, "you muted the strategy SMC until you take it back"),
         (
             {
                 "mutes": (
@@ -204,16 +208,16 @@ def test_no_zone_name_raises(name: str) -> None:
                     MuteRule(MuteKind.SYMBOL, "XAUUSD"),
                 )
             },
-            "You muted SMC until 2026-03-04 14:00 (UTC)",
+            "you muted the strategy SMC until 2026-03-04 14:00 (UTC)",
         ),
-        ({"high_priority_only": True}, "Priority medium, and you want high priority only"),
+        ({"high_priority_only": True}, "priority medium, and you want high priority only"),
         ({"min_confidence": Decimal("79.50")}, "AI confidence 70 < your 79.5"),
         ({"strategies": frozenset({"ZenithEdge", "Box"})}, "SMC is not among your strategies (Box, ZenithEdge)"),
         ({"symbols": frozenset({"GBPUSD"})}, "EURUSD is not among your symbols (GBPUSD)"),
-        (QUIET_AT_NOON, "Your quiet hours 12:00–13:00; held until 2026-03-04 13:00 (UTC)"),
+        (QUIET_AT_NOON, "your quiet hours 12:00–13:00; held until 2026-03-04 13:00 (UTC)"),
         (
             QUIET_AT_NOON | {"quiet_mode": QuietMode.SKIP},
-            "Your quiet hours 12:00–13:00 (UTC), in which you want insights skipped",
+            "your quiet hours 12:00–13:00 (UTC), in which you want insights skipped",
         ),
     ],
 )
@@ -227,7 +231,7 @@ def test_a_way_through_quiet_hours_is_explained() -> None:
 
     decision = decide(rules, urgent, Channel.WEBSOCKET, NOON)
 
-    assert explain(decision, rules, urgent) == "High priority, which you let through your quiet hours"
+    assert explain(decision, rules, urgent) == "high priority, which you let through your quiet hours"
 
 
 # --- Rules as JSON --------------------------------------------------------------------------------------------------

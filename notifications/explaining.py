@@ -1,0 +1,130 @@
+"""Decisions in words: with the figures of the user's and of the insight's that led to them, without a full stop."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from django.utils.translation import gettext as _
+
+from notifications.preferences import (
+    UNTIL_TURNED_ON,
+    Chosen,
+    Decision,
+    Facts,
+    MuteKind,
+    Reason,
+    Rules,
+    chosen_by,
+)
+from notifications.quiet import zone_or_utc
+
+if TYPE_CHECKING:
+    from notifications.models import InsightNotification
+
+
+def explain(decision: Decision, rules: Rules, facts: Facts) -> str:
+    """Why it was decided so."""
+    match decision.reason:
+        case Reason.ALL_RULES_PASSED:
+            return _passed(facts.ai_confidence, rules.min_confidence, chosen_by(rules))
+        case Reason.URGENT_IN_QUIET_HOURS:
+            return _("high priority, which you let through your quiet hours")
+        case Reason.QUIET_HOURS:
+            return _quiet(decision, rules)
+        case reason:
+            return explain_against(reason, rules, facts)
+
+
+def explain_against(reason: Reason, rules: Rules, facts: Facts) -> str:
+    """Why this rule, one that has nothing to do with quiet hours, kept it back."""
+    match reason:
+        case Reason.CHANNEL_OFF:
+            return _("this channel is switched off")
+        case Reason.PAUSED:
+            return _("you paused notifications %(until)s") % {"until": _until(rules.paused_until, rules)}
+        case Reason.MUTED:
+            return _mute(rules, facts)
+        case Reason.NOT_HIGH_PRIORITY:
+            return _("priority %(priority)s, and you want high priority only") % {
+                "priority": str(facts.priority.label).lower()
+            }
+        case Reason.BELOW_MIN_CONFIDENCE:
+            return _("AI confidence %(confidence)s < your %(minimum)s") % {
+                "confidence": plain(facts.ai_confidence),
+                "minimum": plain(rules.min_confidence),
+            }
+        case Reason.STRATEGY_NOT_CHOSEN:
+            return _("%(name)s is not among your strategies (%(names)s)") % {
+                "name": facts.strategy,
+                "names": ", ".join(sorted(rules.strategies)),
+            }
+        case Reason.SYMBOL_NOT_CHOSEN:
+            return _("%(name)s is not among your symbols (%(names)s)") % {
+                "name": facts.symbol,
+                "names": ", ".join(sorted(rules.symbols)),
+            }
+        case _other:
+            return str(reason.label).lower()
+
+
+def why(notification: InsightNotification) -> str:
+    """Why it came, by the figures that were kept with it; a row of earlier times has none."""
+    if notification.reason == Reason.URGENT_IN_QUIET_HOURS:
+        return _("high priority, which you let through your quiet hours")
+    if notification.min_confidence is None:
+        return _("it passed every rule of your preferences")
+    return _passed(notification.confidence, notification.min_confidence, Chosen(notification.chosen))
+
+
+def plain(number: Decimal) -> str:
+    """70.00 → 70, 79.50 → 79.5."""
+    return f"{number:.2f}".rstrip("0").rstrip(".")
+
+
+def _passed(confidence: Decimal, minimum: Decimal, chosen: Chosen) -> str:
+    parts = [
+        _("AI confidence %(confidence)s ≥ your %(minimum)s")
+        % {"confidence": plain(confidence), "minimum": plain(minimum)}
+    ]
+    if Chosen.HIGH_PRIORITY in chosen:
+        parts.append(_("high priority"))
+    if Chosen.SYMBOL in chosen:
+        parts.append(_("symbol in your list"))
+    if Chosen.STRATEGY in chosen:
+        parts.append(_("strategy in your list"))
+    return "; ".join(parts)
+
+
+def _quiet(decision: Decision, rules: Rules) -> str:
+    windows = ", ".join(f"{window.start:%H:%M}–{window.end:%H:%M}" for window in rules.quiet_hours.windows)
+    if decision.held_until is None:
+        return _("your quiet hours %(windows)s (%(zone)s), in which you want insights skipped") % {
+            "windows": windows,
+            "zone": rules.time_zone,
+        }
+    return _("your quiet hours %(windows)s; held %(until)s") % {
+        "windows": windows,
+        "until": _until(decision.held_until, rules),
+    }
+
+
+def _mute(rules: Rules, facts: Facts) -> str:
+    """Of those that concern it the one that lasts longest is in force when any is."""
+    concerning = [mute for mute in rules.mutes if mute.concerns(facts)]
+    mute = max(concerning, key=lambda mute: mute.until or UNTIL_TURNED_ON)
+    words = (
+        _("you muted %(name)s %(until)s")
+        if mute.kind == MuteKind.SYMBOL
+        else _("you muted the strategy %(name)s %(until)s")
+    )
+    until = _until(mute.until, rules) if mute.until else _("until you take it back")
+    return words % {"name": mute.name, "until": until}
+
+
+def _until(moment: dt.datetime | None, rules: Rules) -> str:
+    if moment is None or moment >= UNTIL_TURNED_ON:
+        return _("until you turn them on")
+    local = moment.astimezone(zone_or_utc(rules.time_zone))
+    return _("until %(time)s (%(zone)s)") % {"time": f"{local:%Y-%m-%d %H:%M}", "zone": rules.time_zone}
