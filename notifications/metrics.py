@@ -42,6 +42,12 @@ DIGESTS = Counter(
     ["state"],
     registry=REGISTRY,
 )
+DELIVERIES = Counter(
+    "zenithedge_deliveries",
+    "Attempts to deliver over push, webhooks and the like, by what they led to; pending ones are repeated.",
+    ["channel", "state"],
+    registry=REGISTRY,
+)
 SOCKETS_OPENED = Counter("zenithedge_sockets_opened", "Sockets accepted.", registry=REGISTRY)
 SOCKETS_CLOSED = Counter("zenithedge_sockets_closed", "Sockets closed, by close code.", ["code"], registry=REGISTRY)
 SOCKETS_OPEN = Gauge("zenithedge_sockets_open", "Sockets open now.", registry=REGISTRY, multiprocess_mode="livesum")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from notifications import changes, lifecycle, retention
+from notifications.delivery import waking
 from notifications.reconcile import reconcile
 
 DAY_S = 24 * 60 * 60
@@ -31,5 +32,6 @@ JOBS = (
     Job("tell of changes", 10, 1, changes.finish_open),
     Job("release held notifications", 10, 2, lifecycle.release_held),
     Job("expire notifications", 30, 5, lifecycle.expire_for_a_turn),
+    Job("deliver", 10, 3, waking.sweep),
     Job("clean up", DAY_S, 15 * 60, retention.delete_old),
 )

@@ -19,6 +19,7 @@ from django.conf import settings
 from django.db import close_old_connections, transaction
 
 from notifications import changes, dispatching
+from notifications.delivery import waking
 from notifications.schedule import JOBS, Job
 
 logger = logging.getLogger(__name__)
@@ -107,11 +108,12 @@ _worker: Worker | None = None
 
 
 def start() -> None:
-    """Start this process's worker, once."""
+    """Start this process's worker, once, and the thread that delivers beside it."""
     global _worker
     if _worker is None:
         _worker = Worker()
         _worker.start()
+        waking.start()
 
 
 def wake(*dispatch_ids: int) -> None:

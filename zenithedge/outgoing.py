@@ -81,6 +81,14 @@ def parse(url: str, *, hosts: Collection[str] | None = None) -> Address:
     return Address(host, port, path, parts.scheme == "https", trusted)
 
 
+def host_of(url: str) -> str:
+    """Host and port as the address names them, in lower case; empty for what is no address."""
+    try:
+        return urlsplit(url).netloc.lower()
+    except ValueError:
+        return ""
+
+
 def check(url: str, *, hosts: Collection[str] | None = None) -> None:
     """Refuse what `post` would refuse now. Raises AddressRefused, also when the name cannot be looked up."""
     try:

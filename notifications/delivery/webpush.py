@@ -1,0 +1,167 @@
+"""Web push (RFC 8030, 8188, 8291, 8292): one encrypted message for each device that agreed to it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import http_ece
+from cryptography.hazmat.primitives.asymmetric import ec
+from django.conf import settings
+from django.core import signing
+from django.db.models import CharField, F
+from django.db.models.functions import Cast
+from django.templatetags.static import static
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy, gettext_noop
+
+from notifications.delivery import vapid
+from notifications.delivery.answers import raise_unless_taken
+from notifications.delivery.base import DeliveryChannel, DeliveryError
+from notifications.models import DeliveryState, InsightNotification, NotificationDeliveryLog, PushSubscription
+from notifications.preferences import Channel
+from notifications.priority import Priority
+from zenithedge import outgoing
+from zenithedge.outgoing import Answer
+
+# All push services take 4,096 encrypted bytes; some routes to a phone take less.
+MAX_PAYLOAD_BYTES = 3000
+URGENCY = {Priority.HIGH: "high", Priority.MEDIUM: "normal", Priority.LOW: "low"}
+TOKEN_SALT = "notifications.push.read"  # noqa: S105 - no secret
+
+READ = gettext_noop("Read meanwhile.")
+SEEN = gettext_noop("Shown in a tab in view.")
+
+
+class WebPush(DeliveryChannel[PushSubscription]):
+    """A target is the id of a subscription; one that moved to another account is another one."""
+
+    name = Channel.PUSH.value
+    label = gettext_lazy("Web push")
+    switch = "push_enabled"
+    first_wait_s = 10.0  # somebody who looks at the page has seen it by then
+
+    def targets(self) -> Any:
+        target = Cast("pk", CharField(max_length=20))
+        return PushSubscription.objects.annotate(target=target).values("user_id", "target")
+
+    def find(self, targets: Collection[str]) -> Mapping[str, PushSubscription]:
+        rows = PushSubscription.objects.filter(pk__in=[int(target) for target in targets])
+        return {str(row.pk): row for row in rows}
+
+    def host(self, target: PushSubscription) -> str:
+        return outgoing.host_of(target.endpoint)
+
+    def needless(self, notification: InsightNotification) -> str:
+        """Presence is each connection's: a tab in the background, or one that nobody touches, has shown nothing."""
+        if notification.read:
+            return READ
+        seen = NotificationDeliveryLog.objects.filter(
+            notification=notification,
+            channel=Channel.WEBSOCKET,
+            state=DeliveryState.ACKNOWLEDGED,
+            acknowledged_visible=True,
+        )
+        return SEEN if seen.exists() else ""
+
+    def deliver(self, notification: InsightNotification, target: PushSubscription) -> None:
+        left_s = max(0, int((notification.expires_at - timezone.now()).total_seconds()))
+        urgency = URGENCY[Priority(notification.priority)]
+        send(target, payload(notification), ttl_s=left_s, urgency=urgency, topic=f"insight-{notification.signal_id}")
+
+    def succeeded(self, target: PushSubscription) -> None:
+        rows = PushSubscription.objects.filter(pk=target.pk)
+        rows.update(last_success_at=timezone.now(), failures=0, failing_since=None)
+
+    def failed(self, target: PushSubscription, error: DeliveryError) -> None:
+        rows = PushSubscription.objects.filter(pk=target.pk)
+        if error.gone:
+            rows.delete()
+        else:
+            rows.filter(failing_since__isnull=True).update(failing_since=timezone.now())
+            rows.filter(failures__lt=10_000).update(failures=F("failures") + 1)
+
+
+def send(
+    subscription: PushSubscription, content: bytes, *, ttl_s: int, urgency: str = "normal", topic: str = ""
+) -> None:
+    """Encrypt and post one message. Raises DeliveryError."""
+    headers = {
+        "Authorization": vapid.authorization(subscription.endpoint),
+        "Content-Encoding": "aes128gcm",
+        "Content-Type": "application/octet-stream",
+        "TTL": str(ttl_s),
+        "Urgency": urgency,
+        **({"Topic": topic} if topic else {}),  # what waits at the service for the device is replaced by it
+    }
+    try:
+        body = encrypt(subscription, content)
+        answer = outgoing.post(subscription.endpoint, body, headers, hosts=settings.PUSH_SERVICE_HOSTS)
+    except (outgoing.AddressRefused, ValueError) as error:
+        raise DeliveryError(str(error), permanent=True) from error
+    except outgoing.CallFailed as error:
+        raise DeliveryError(str(error)) from error
+    _judge(answer)
+
+
+def encrypt(subscription: PushSubscription, content: bytes) -> bytes:
+    """Raises ValueError for keys that are none."""
+    body: bytes = http_ece.encrypt(
+        content,
+        salt=os.urandom(16),
+        private_key=ec.generate_private_key(ec.SECP256R1()),
+        dh=vapid.decoded(subscription.p256dh),
+        auth_secret=vapid.decoded(subscription.auth),
+        version="aes128gcm",
+    )
+    return body
+
+
+def payload(notification: InsightNotification) -> bytes:
+    """What the service worker shows; a longer snippet is cut by whole characters until all of it fits."""
+    shown = {
+        "id": notification.pk,
+        "tag": f"insight-{notification.signal_id}",
+        "title": notification.title,
+        "body": notification.snippet,
+        "icon": static("icon.svg"),
+        "url": notification.get_absolute_url(),
+        "priority": notification.priority,
+        "at": int(notification.created_at.timestamp() * 1000),
+        "read": {"url": reverse("api_push_read"), "token": read_token(notification)},
+    }
+    content = _json(shown)
+    while len(content) > MAX_PAYLOAD_BYTES:
+        text = str(shown["body"]).removesuffix("…")
+        shown["body"] = f"{text[: len(text) - 1 - (len(content) - MAX_PAYLOAD_BYTES) // 6]}…"
+        content = _json(shown)
+    return content
+
+
+def read_token(notification: InsightNotification) -> str:
+    """Lets whoever was pushed this notification mark it read, and do nothing else: a worker has no CSRF token."""
+    return signing.Signer(salt=TOKEN_SALT).sign(f"{notification.user_id}.{notification.pk}")
+
+
+def notification_of(token: str) -> tuple[int, int] | None:
+    """User id and notification id of a token; None for one that was not made here."""
+    try:
+        user_id, notification_id = signing.Signer(salt=TOKEN_SALT).unsign(token).split(".")
+        return int(user_id), int(notification_id)
+    except (signing.BadSignature, ValueError):
+        return None
+
+
+def _json(shown: dict[str, Any]) -> bytes:
+    return json.dumps(shown, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _judge(answer: Answer) -> None:
+    if answer.status in (404, 410):
+        raise DeliveryError("The browser has ended this subscription.", gone=True)
+    if answer.status == 413:
+        raise DeliveryError("The push service finds the message too large.", permanent=True)
+    raise_unless_taken(answer, "The push service")
