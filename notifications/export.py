@@ -33,6 +33,8 @@ COLUMNS = (
     "expired_at",
     "revision",
     "reason",
+    "state",
+    "held_until",
 )
 # A cell that begins with one of these is a formula to a spreadsheet (OWASP, "CSV Injection").
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -79,4 +81,6 @@ def _cells(row: InsightNotification) -> Sequence[str | int]:
         iso(row.expired_at) if row.expired_at else "",
         row.revision,
         str(row.reason),
+        row.state,
+        iso(row.held_until) if row.held_until else "",
     )

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import or_
 from typing import Any, Generic, TypeVar
 
 from django.db import connection
-from django.db.models import Q, Subquery
+from django.db.models import Q, Subquery, TextChoices
+from django.utils.translation import gettext_lazy as _
 
 from notifications import payloads, stream
 from notifications.models import InsightNotification, InsightNotificationQuerySet
@@ -21,17 +23,30 @@ from notifications.stream import Position
 
 Shown = TypeVar("Shown")
 
+SEARCHED = ("title", "snippet", "news_headline", "signal__symbol", "signal__strategy")
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
 
 
 class UnknownBeforeError(LookupError):
-    """`before` names no notification on this user's web stream."""
+    """`before` names no notification of this user's that the list could show."""
+
+
+class State(TextChoices):
+    """What the history can be narrowed to."""
+
+    UNREAD = "unread", _("Unread")
+    HELD = "held", _("Held")
+    EXPIRED = "expired", _("Expired")
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which notifications, and how many; `before` is the id of the last one of the page before."""
+    """Which notifications, and how many; `before` is the id of the last one of the page before.
+
+    `since` and `until` are instants, the later one left out. Each of the `words` stands, in whatever case (SQLite: of
+    ASCII), in the title, the text, the news, the symbol or the strategy. `held_too`: also what quiet hours hold back.
+    """
 
     limit: int = DEFAULT_LIMIT
     before: int | None = None
@@ -40,6 +55,12 @@ class Wanted:
     symbol: str | None = None
     strategy: str | None = None
     side: str | None = None
+    outcome: str | None = None
+    state: State | None = None
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+    words: tuple[str, ...] = ()
+    held_too: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +125,7 @@ def _read_position(user_id: int, wanted: Wanted) -> tuple[Position, InsightNotif
     rows = _matching(user_id, wanted)
     if wanted.before is None:
         return stream.position(user_id), rows
-    before = InsightNotification.objects.filter(user_id=user_id, pk=wanted.before).on_web_stream()
+    before = _shown(user_id, wanted).filter(pk=wanted.before)
     found = stream.stored_positions(user_id).annotate(before=Subquery(before.values("created_at"))).first()
     if found is None or found[-1] is None:
         raise UnknownBeforeError(wanted.before)
@@ -125,14 +146,34 @@ def _first_page_statement(limit: int) -> UserStatement:
 
 
 def _matching(user_id: int, wanted: Wanted) -> InsightNotificationQuerySet:
-    """Newest first."""
-    rows = InsightNotification.objects.filter(user_id=user_id).on_web_stream().order_by("-created_at", "-pk")
-    if wanted.unread_only:
+    """Newest first.
+
+    The index of a user and the time brings their rows in this order, and whatever else is asked is looked up in them
+    one by one until the page is full: at most the rows of one user, which the cleanup keeps to a month's.
+    """
+    rows = _shown(user_id, wanted).order_by("-created_at", "-pk")
+    if wanted.unread_only or wanted.state == State.UNREAD:
         rows = rows.unread()
     exactly = {
         "priority": wanted.priority,
         "signal__symbol": wanted.symbol,
         "signal__strategy": wanted.strategy,
         "signal__side": wanted.side,
+        "signal__outcome": wanted.outcome,
+        "held_until__isnull": False if wanted.state == State.HELD else None,
+        "expired_at__isnull": False if wanted.state == State.EXPIRED else None,
+        "created_at__gte": wanted.since,
+        "created_at__lt": wanted.until,
     }
-    return rows.filter(**{name: value for name, value in exactly.items() if value is not None})
+    rows = rows.filter(**{name: value for name, value in exactly.items() if value is not None})
+    return rows.filter(*(_says(word) for word in wanted.words))
+
+
+def _shown(user_id: int, wanted: Wanted) -> InsightNotificationQuerySet:
+    rows = InsightNotification.objects.filter(user_id=user_id)
+    return rows.filter(Q(seq__isnull=False) | Q(held_until__isnull=False)) if wanted.held_too else rows.on_web_stream()
+
+
+def _says(word: str) -> Q:
+    places = (f"{name}__icontains" for name in SEARCHED)
+    return reduce(or_, (Q(**{place: word}) for place in places))

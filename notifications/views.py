@@ -27,7 +27,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from notifications import export, figures, insight_page, listing, stream
-from notifications.filters import Filters, choices
+from notifications.filters import Ending, Filters, choices
 from notifications.http import ApiRequest
 from notifications.listing import Listing
 from notifications.manager import NotificationManager
@@ -54,7 +54,7 @@ def dashboard(request: ApiRequest) -> HttpResponse:
     filters = Filters.from_query(request.GET)
     zone = _own_zone(request.user)
     context = {
-        **_listing_context(request.user, filters, listing.read(request.user.pk, filters.wanted())),
+        **_listing_context(request.user, filters, listing.read(request.user.pk, filters.wanted(zone))),
         "figures": figures.read(request.user.pk, zone, timezone.now()),
     }
     return _render(request, "notifications/dashboard.html", context, zone)
@@ -65,13 +65,15 @@ def dashboard(request: ApiRequest) -> HttpResponse:
 @login_required
 def history(request: ApiRequest) -> HttpResponse:
     filters = Filters.from_query(request.GET)
-    wanted = filters.wanted(before=_positive_int("before", request.GET.get("before")))
+    zone = _own_zone(request.user)
+    before = _positive_int("before", request.GET.get("before"))
+    wanted = filters.wanted(zone, before=before, held_too=True)
     try:
         page = listing.read(request.user.pk, wanted)
     except listing.UnknownBeforeError as error:
         raise Http404("There is no such page.") from error
     context = _listing_context(request.user, filters, page)
-    return _render(request, "notifications/history.html", context, _own_zone(request.user))
+    return _render(request, "notifications/history.html", context, zone)
 
 
 @require_safe
@@ -79,8 +81,9 @@ def history(request: ApiRequest) -> HttpResponse:
 @login_required
 def history_export(request: ApiRequest) -> StreamingHttpResponse:
     """The history as a file, narrowed as its address says; the whole of it, whatever page was looked at."""
-    lines = export.csv_lines(request.user.pk, Filters.from_query(request.GET).wanted())
-    today = timezone.now().astimezone(_own_zone(request.user)).date()
+    zone = _own_zone(request.user)
+    lines = export.csv_lines(request.user.pk, Filters.from_query(request.GET).wanted(zone, held_too=True))
+    today = timezone.now().astimezone(zone).date()
     response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="zenithedge-insights-{today}.csv"'
     # Django's GZipMiddleware compresses each part of an asynchronous stream for itself; browsers read the first only.
@@ -159,6 +162,8 @@ def _listing_context(user: User, filters: Filters, page: Listing) -> dict[str, A
         "choices": choices(user.pk, filters),
         "priorities": Priority.choices,
         "sides": Side.choices,
+        "states": listing.State.choices,
+        "outcomes": Ending.choices,
     }
 
 

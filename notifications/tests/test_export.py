@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import io
 from collections.abc import Callable
 from decimal import Decimal
@@ -12,6 +13,7 @@ from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 from django.http import StreamingHttpResponse
 from django.test import AsyncClient, Client
+from django.utils import timezone
 
 from notifications import export
 from notifications.payloads import iso
@@ -48,6 +50,16 @@ def test_it_is_narrowed_like_the_page(alice: User, make_signal: MakeSignal) -> N
     store_notification(alice, make_signal(symbol="XAUUSD"))
 
     assert [row["symbol"] for row in download(alice, "?symbol=XAUUSD")] == ["XAUUSD"]
+
+
+def test_it_has_what_is_held_and_says_until_when(alice: User, make_signal: MakeSignal) -> None:
+    until = timezone.now() + dt.timedelta(hours=5)
+    store_notification(alice, make_signal())
+    store_notification(alice, make_signal(), seq=None, held_until=until)
+
+    [row] = download(alice, "?state=held&q=solid")
+
+    assert (row["state"], row["held_until"]) == ("held", iso(until))
 
 
 def test_nobody_elses_notification_is_in_it(alice: User, bob: User, make_signal: MakeSignal) -> None:

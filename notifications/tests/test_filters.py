@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -10,8 +12,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from notifications.models import InsightNotification
+from notifications.models import InsightNotification, NotificationPreference
+from notifications.preferences import Reason
 from notifications.tests.rows import store_notification
 from signals.models import Outcome, Signal
 
@@ -58,6 +62,7 @@ def shown(browser: Client, name: str, query: dict[str, str]) -> list[InsightNoti
         ({"side": "sell", "strategy": "TrendFollower"}, []),
         ({"symbol": "NOTHING"}, []),
         ({"unread": "1"}, ["high", "short gold", "short", "trend", "gold"]),
+        ({"state": "unread"}, ["high", "short gold", "short", "trend", "gold"]),
         (
             {"symbol": "", "strategy": "", "priority": "", "side": ""},
             ["high", "short gold", "short", "trend", "gold", "plain"],
@@ -73,7 +78,21 @@ def test_a_list_shows_what_the_address_lets_through(
 @BOTH_PAGES
 @pytest.mark.parametrize(
     "query",
-    [{"priority": "urgent"}, {"side": "long"}, {"unread": "yes"}, {"symbol": "X" * 65}, {"strategy": "a\0b"}],
+    [
+        {"priority": "urgent"},
+        {"side": "long"},
+        {"unread": "yes"},
+        {"symbol": "X" * 65},
+        {"strategy": "a\0b"},
+        {"state": "gone"},
+        {"outcome": "draw"},
+        {"since": "yesterday"},
+        {"until": "2026-02-30"},
+        {"since": "0001-01-01"},
+        {"until": "9999-12-31"},
+        {"q": "x" * 65},
+        {"q": "a\0b"},
+    ],
     ids=str,
 )
 def test_what_no_form_sends_is_refused(browser: Client, name: str, query: dict[str, str]) -> None:
@@ -102,6 +121,110 @@ def test_a_choice_that_matches_nothing_can_be_seen_and_cleared(
     assert "Nothing matches these filters" in html
     assert "<option selected>GBPUSD</option>" in html
     assert f'<a href="{reverse(name)}">Clear the filters</a>' in html
+
+
+def created(row: InsightNotification, moment: str) -> None:
+    InsightNotification.objects.filter(pk=row.pk).update(created_at=dt.datetime.fromisoformat(moment))
+
+
+class TestHistory:
+    @pytest.fixture
+    def rows(self, alice: User, make_signal: MakeSignal) -> dict[str, InsightNotification]:
+        now = timezone.now()
+        quiet = {"seq": None, "held_until": now + dt.timedelta(hours=5), "reason": Reason.QUIET_HOURS}
+        return {
+            "won": store_notification(alice, make_signal(outcome=Outcome.WIN), read=True),
+            "expired": store_notification(alice, make_signal(outcome=Outcome.EXPIRED), expired_at=now),
+            "unread": store_notification(alice, make_signal(), news_headline="Oil falls by 100%"),
+            "held": store_notification(alice, make_signal(symbol="XAUUSD"), **quiet),
+            "for the push": store_notification(alice, make_signal(), seq=None),
+        }
+
+    @pytest.mark.parametrize(
+        ("query", "expected"),
+        [
+            ({}, ["held", "unread", "expired", "won"]),
+            ({"state": "held"}, ["held"]),
+            ({"state": "expired"}, ["expired"]),
+            ({"state": "unread"}, ["unread"]),
+            ({"unread": "1"}, ["unread"]),
+            ({"outcome": "win"}, ["won"]),
+            ({"outcome": "pending"}, ["held", "unread"]),
+            ({"state": "expired", "outcome": "expired"}, ["expired"]),
+            ({"state": "held", "outcome": "win"}, []),
+            ({"q": "oil"}, ["unread"]),
+            ({"q": "FALLS oil"}, ["unread"]),
+            ({"q": "oil xauusd"}, []),
+            ({"q": "xauusd"}, ["held"]),
+            ({"q": "100%"}, ["unread"]),
+            ({"q": "_il"}, []),
+            ({"q": "zenithedge solid"}, ["held", "unread", "expired", "won"]),
+            ({"q": "oil", "state": "unread", "symbol": "EURUSD"}, ["unread"]),
+        ],
+    )
+    def test_combines_its_filters(
+        self, browser: Client, rows: dict[str, InsightNotification], query: dict[str, str], expected: list[str]
+    ) -> None:
+        assert shown(browser, "history", query) == [rows[key] for key in expected]
+
+    @pytest.mark.parametrize(
+        ("query", "expected"),
+        [
+            ({"since": "2026-03-29"}, ["last", "first"]),
+            ({"until": "2026-03-29"}, ["last", "first", "before"]),
+            ({"since": "2026-03-29", "until": "2026-03-29"}, ["last", "first"]),
+            ({"until": "2026-03-28"}, ["before"]),
+            ({"since": "2026-03-30"}, []),
+        ],
+    )
+    def test_has_the_days_of_the_users_zone_the_short_one_too(
+        self, browser: Client, alice: User, make_signal: MakeSignal, query: dict[str, str], expected: list[str]
+    ) -> None:
+        """On 29 March 2026 Berlin's clocks went forward: the day was from 23:00 to 22:00 UTC."""
+        NotificationPreference.objects.filter(user=alice).update(time_zone="Europe/Berlin")
+        rows = {name: store_notification(alice, make_signal()) for name in ("before", "first", "last")}
+        created(rows["before"], "2026-03-28T22:59:59Z")
+        created(rows["first"], "2026-03-28T23:00:00Z")
+        created(rows["last"], "2026-03-29T21:59:59Z")
+
+        assert shown(browser, "history", query) == [rows[key] for key in expected]
+
+    def test_shows_what_is_held_with_the_time_and_moves_no_badge(
+        self, browser: Client, rows: dict[str, InsightNotification]
+    ) -> None:
+        response = browser.get(reverse("history"), {"state": "held"})
+
+        html = response.content.decode()
+        assert "Held until" in html
+        assert 'data-state="held"' in html
+        assert response.context["unread_count"] == 1
+
+    def test_goes_on_behind_a_held_one(self, browser: Client, alice: User, make_signal: MakeSignal) -> None:
+        quiet = {"seq": None, "held_until": timezone.now() + dt.timedelta(hours=5)}
+        rows = [store_notification(alice, make_signal(), **quiet) for _ in range(22)]
+
+        first = browser.get(reverse("history"))
+        second = browser.get(f"{reverse('history')}?{first.context['older_query']}")
+
+        assert first.context["notifications"] + second.context["notifications"] == rows[::-1]
+
+    def test_names_each_filter_in_use_and_leads_to_the_list_without_it(
+        self, browser: Client, rows: dict[str, InsightNotification]
+    ) -> None:
+        html = browser.get(reverse("history"), {"q": "oil", "state": "unread", "since": "2026-03-29"}).content.decode()
+
+        chips = re.findall(r'<a class="filter-chip" href="\?([^"]*)"><span>([^<]*)</span>', html)
+        assert chips == [
+            ("state=unread&amp;since=2026-03-29", "“oil”"),
+            ("q=oil&amp;since=2026-03-29", "Unread"),
+            ("q=oil&amp;state=unread", "From 29 Mar 2026"),
+        ]
+        assert "(3)" in html
+
+    def test_exports_what_it_shows(self, browser: Client, rows: dict[str, InsightNotification]) -> None:
+        html = browser.get(reverse("history"), {"state": "held", "q": "xau"}).content.decode()
+
+        assert f'href="{reverse("history_export")}?q=xau&amp;state=held"' in html
 
 
 def test_choices_are_ones_own(browser: Client, bob: User, make_signal: MakeSignal) -> None:

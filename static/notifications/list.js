@@ -1,6 +1,6 @@
 import { store } from "./main.js";
 import { renderedItems } from "./page.js";
-import { fromTemplate, refreshAges, showState, stateOf } from "./rows.js";
+import { fromTemplate, stateOf } from "./rows.js";
 
 const AT_MOST = 200; // rows that a list without pages keeps when it grows all day
 const STILL_MS = 2000; // a pointer that rested this long aims at nothing
@@ -8,16 +8,18 @@ const HEADER_PX = 64;
 const AFTER_MS = 1000; // an insight seldom comes alone; spread, so that not every trader asks at the same instant
 const SPREAD_MS = 2000;
 const EVERY_MS = 120_000; // outcomes and midnight send no frame
-const AGAIN_MS = 5000;
 const AHEAD = { rootMargin: "1000px" };
 const ABOVE = 10;
 
-const end = new IntersectionObserver(([{ isIntersecting, target }]) => isIntersecting && append(target), AHEAD);
-const waiting = new Set();
+const end = new IntersectionObserver(([{ isIntersecting, target }]) => {
+  if (!isIntersecting) return;
+  end.unobserve(target);
+  further(({ append }) => append(target));
+}, AHEAD);
+export const waiting = new Set();
 let pointedAt = -STILL_MS;
 let settling;
 let refreshing;
-let narrowed = 0;
 
 /** The list of the dashboard and the history: what arrives, what it is narrowed to, the pages behind. */
 function startList() {
@@ -29,11 +31,18 @@ function startList() {
     if (target.closest("[data-bring-in]")) follow();
     else if (target.closest("[data-list] [data-open]")) remember(target.closest("[data-notification]"));
   });
-  one("[data-filters]").addEventListener("change", ({ currentTarget }) => narrow(currentTarget));
+  one("[data-filters]").addEventListener("change", ({ currentTarget }) =>
+    further(({ narrow }) => narrow(currentTarget)),
+  );
   document.addEventListener("visibilitychange", refresh);
   setInterval(refresh, EVERY_MS);
   watchEnd();
   returnTo(history.state);
+}
+
+/** What takes another page of the server's is loaded with the first one. */
+function further(act) {
+  import("./further.js").then(act).catch(console.warn);
 }
 
 function take(ids) {
@@ -41,23 +50,23 @@ function take(ids) {
     const notification = store.item(id);
     if (!notification?.title || rowOf(id)) continue;
     refreshing ??= setTimeout(refresh, AFTER_MS + Math.random() * SPREAD_MS);
-    if (belongs(notification)) waiting.add(id);
+    if (isNew(id) && matches(notification)) waiting.add(id);
     else waiting.delete(id);
   }
   settle();
 }
 
-/** Newer than all that is shown, since older ones belong to the pages behind, and what the filters let through. */
-function belongs(notification) {
+/** Newer than all that is shown, since older ones belong to the pages behind. */
+function isNew(id) {
   const list = one("[data-list]");
   const newest = Number(list.querySelector("[data-notification]")?.dataset.id ?? 0);
-  return "live" in list.dataset && notification.id > newest && matches(notification);
+  return "live" in list.dataset && id > newest && store.item(id)?.title;
 }
 
-/** Whether the filters, as the form shows them, let it through. */
+/** Whether the filters, as the form shows them, let it through; about words, days and outcomes the server is asked. */
 function matches(notification) {
   return [...new FormData(one("[data-filters]"))].every(
-    ([name, wanted]) => !wanted || (name === "unread" ? stateOf(notification) === name : notification[name] === wanted),
+    ([name, wanted]) => !wanted || (name === "state" ? stateOf(notification) : notification[name]) === wanted,
   );
 }
 
@@ -94,59 +103,26 @@ function follow() {
   one("[data-list] [data-open]").focus({ preventScroll: true });
 }
 
-/** The figures, and the sparklines and outcomes of rows, as the server renders them now. */
+/** The figures, and the sparklines and outcomes of rows, as the server renders them now, and what is new to the list. */
 async function refresh() {
   clearTimeout(refreshing);
   refreshing = null;
   const page = !document.hidden && (await read(location.href));
-  for (const part of page ? page.querySelectorAll("main [data-fresh]") : []) {
+  if (!page) return;
+  freshen(page);
+  for (const { id } of renderedItems(page.querySelectorAll("[data-list] > *"))) if (isNew(id)) waiting.add(id);
+  settle();
+}
+
+/** Show another page's fresh parts in this one. */
+export function freshen(page) {
+  for (const part of page.querySelectorAll("main [data-fresh]")) {
     const id = part.closest("[data-notification]")?.dataset.id;
     (id ? rowOf(id) : one("main"))?.querySelector(`[data-fresh="${part.dataset.fresh}"]`)?.replaceWith(part);
   }
 }
 
-async function narrow(form) {
-  const turn = ++narrowed;
-  const chosen = [...new FormData(form)].filter(([, value]) => value);
-  const address = chosen.length ? `?${new URLSearchParams(chosen)}` : location.pathname;
-  const page = await read(address);
-  if (turn !== narrowed) return;
-  if (!page) return form.submit(); // the plain way says what is wrong
-  history.replaceState(null, "", address);
-  waiting.clear();
-  const rows = [...page.querySelectorAll("[data-list] > *")];
-  one("[data-results]").replaceWith(page.querySelector("[data-results]"));
-  one("[data-clear-filters]").hidden = !chosen.length;
-  welcome(rows, page, `${rows.length || "No"} insights match`);
-}
-
-async function append(link) {
-  end.unobserve(link);
-  const page = await read(link.href);
-  if (!link.isConnected) return;
-  if (!page) return setTimeout(watchEnd, AGAIN_MS);
-  const rows = [...page.querySelectorAll("[data-list] > *")];
-  one("[data-list]").append(...rows);
-  one("[data-pager]").replaceWith(page.querySelector("[data-pager]"));
-  welcome(rows, page, `${rows.length} older insights loaded`);
-}
-
-/** Let the store follow the rows that came with another page; what it knows better shows in them. */
-function welcome(rows, page, said) {
-  const { epoch, lastSeq, unreadCount } = page.querySelector("[data-app]").dataset;
-  const items = renderedItems(rows);
-  for (const [index, { id, seq }] of items.entries()) {
-    const known = store.item(id);
-    if (known?.seq > seq) showState(rows[index], stateOf(known));
-    refreshAges(rows[index]);
-  }
-  const notifications = items.filter(({ id }) => !store.item(id));
-  store.merge({ notifications, epoch, last_seq: Number(lastSeq), unread_count: Number(unreadCount) });
-  one("[data-list-note]").textContent = `${said}.`;
-  watchEnd();
-}
-
-function watchEnd() {
+export function watchEnd() {
   const link = one("a[rel=next]");
   if (link) end.observe(link);
 }
@@ -167,7 +143,7 @@ function returnTo(place) {
   if (row) scrollBy({ top: row.getBoundingClientRect().top - place.top, behavior: "instant" });
 }
 
-function one(selector) {
+export function one(selector) {
   return document.querySelector(selector);
 }
 
@@ -176,7 +152,7 @@ function rowOf(id) {
 }
 
 /** Another page of ours as a document that runs nothing; null when it cannot be had, or somebody signed out. */
-async function read(address) {
+export async function read(address) {
   const response = await fetch(address).catch(() => null);
   if (!response?.ok || response.redirected) return null;
   return new DOMParser().parseFromString(await response.text(), "text/html");

@@ -7,7 +7,7 @@ const title = document.title;
 export function renderedItems(elements = document.querySelectorAll("[data-notification][data-id]")) {
   return [...elements].map(({ dataset }) => ({
     id: Number(dataset.id),
-    seq: Number(dataset.seq),
+    seq: Number(dataset.seq) || null, // none while quiet hours hold it back
     read: dataset.state === "read",
     expired_at: dataset.state === "expired" || null,
     superseded_by: dataset.state === "superseded" || null,

@@ -37,6 +37,16 @@ def sign_in_with_a_clock(trader: Trader) -> Page:
     return page
 
 
+def filter_handle(page: Page) -> Locator:
+    return page.locator(".filter-handle")
+
+
+def show_filters(page: Page) -> None:
+    """On a telephone they are in a drawer."""
+    if filter_handle(page).is_visible():
+        filter_handle(page).click()
+
+
 def place_of(row: Locator) -> float:
     box = row.bounding_box()
     assert box
@@ -97,6 +107,7 @@ def test_a_filter_is_in_the_address_and_holds_for_what_arrives(trader: Trader, s
     site.post_alerts(*SYMBOLS)
     page = trader.sign_in()
     go_live(page)
+    show_filters(page)
     page.get_by_label("Symbol").select_option("EURUSD")
     expect(rows(page)).to_have_count(1)
     expect(page).to_have_url(f"{site.url}/?symbol=EURUSD")
@@ -111,9 +122,38 @@ def test_a_filter_is_in_the_address_and_holds_for_what_arrives(trader: Trader, s
     expect(rows(page)).to_have_count(7)
 
 
-def test_filters_work_without_javascript(new_trader: Callable[..., Trader], site: Site) -> None:
+@AT_BOTH_WIDTHS
+def test_filters_combine_and_each_can_be_taken_off(trader: Trader, site: Site) -> None:
     site.post_alerts(*SYMBOLS)
-    page = new_trader(java_script_enabled=False).sign_in()
+    site.post_alerts("XAUUSD", "USDCHF", news_headline="Oil falls")
+    page = trader.sign_in(path="/notifications/")
+    go_live(page)
+    page.get_by_label("Search").fill("oil")
+    page.keyboard.press("Enter")
+    expect(rows(page)).to_have_count(2)
+    show_filters(page)
+    page.get_by_label("Symbol").select_option("XAUUSD")
+    expect(rows(page)).to_have_count(1)
+    expect(page).to_have_url(f"{site.url}/notifications/?q=oil&symbol=XAUUSD")
+    expect(page.get_by_role("link", name="Export CSV")).to_have_attribute(
+        "href", "/notifications/export.csv?q=oil&symbol=XAUUSD"
+    )
+    expect(filter_handle(page)).to_contain_text("(2)")
+    page.locator(".filter-chip", has_text="XAUUSD").click()
+    expect(page).to_have_url(f"{site.url}/notifications/?q=oil")
+    expect(rows(page)).to_have_count(2)
+    go_live(page)
+    site.post_alert("EURUSD")
+    site.post_alert("GBPUSD", news_headline="Oil recovers")
+    expect(rows(page)).to_have_count(3)
+    expect(rows(page).first).to_contain_text("Oil recovers")
+
+
+@AT_BOTH_WIDTHS
+def test_filters_work_without_javascript(new_trader: Callable[..., Trader], site: Site, width: int) -> None:
+    site.post_alerts(*SYMBOLS)
+    page = new_trader(width=width, java_script_enabled=False).sign_in()
+    show_filters(page)
     page.get_by_label("Symbol").select_option("EURUSD")
     page.get_by_role("button", name="Filter").click()
     expect(rows(page)).to_have_count(1)
