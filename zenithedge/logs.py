@@ -11,13 +11,15 @@ from structlog.types import EventDict, WrappedLogger
 
 from zenithedge import log_context
 
-# In the spellings that reach the webhook (an encoded slash does) or that somebody mistypes.
-WEBHOOK_PATH = re.compile(r"(signals(?:/|%2f)+webhook(?:/|%2f)+)[^/\s\"'?]+", re.IGNORECASE)
+# In the spellings that reach the views (an encoded slash does) or that somebody mistypes.
+TOKEN_PATH = re.compile(
+    r"((?:signals(?:/|%2f)+webhook|digest(?:/|%2f)+unsubscribe)(?:/|%2f)+)[^/\s\"'?]+", re.IGNORECASE
+)
 
 
-def mask_webhook_tokens(text: str) -> str:
-    """Blank the secret in `/signals/webhook/<token>/`."""
-    return WEBHOOK_PATH.sub(r"\1***", text)
+def mask_tokens(text: str) -> str:
+    """Blank the secret in `/signals/webhook/<token>/` and `/notifications/digest/unsubscribe/<token>/`."""
+    return TOKEN_PATH.sub(r"\1***", text)
 
 
 def in_one_line(text: str) -> str:
@@ -31,11 +33,11 @@ class LineFormatter(logging.Formatter):
     """For people. One entry, one line, whatever somebody sent us; a traceback follows indented, so that it can't pass
     for one. What the line belongs to stands at its end: [request_id=… user_id=…].
 
-    Webhook tokens are masked in the whole of it: message, arguments and traceback.
+    Tokens in addresses are masked in the whole of it: message, arguments and traceback.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        return mask_webhook_tokens(super().format(record))
+        return mask_tokens(super().format(record))
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         line = super().formatMessage(record)
@@ -54,7 +56,7 @@ class JsonFormatter(structlog.stdlib.ProcessorFormatter):
     """For machines. Each entry is one JSON object in one line: `timestamp` (ISO 8601, UTC), `level`, `logger`, `event`
     (the message), what it belongs to, what the call gave as `extra`, and `exception` (the traceback) when there is one.
 
-    Webhook tokens are masked in the whole of it. JSON escapes what would break a line.
+    Tokens in addresses are masked in the whole of it. JSON escapes what would break a line.
     """
 
     def __init__(self) -> None:
@@ -75,11 +77,11 @@ class JsonFormatter(structlog.stdlib.ProcessorFormatter):
         )
 
     def format(self, record: logging.LogRecord) -> str:
-        return mask_webhook_tokens(super().format(record))
+        return mask_tokens(super().format(record))
 
 
-class MaskWebhookTokens(logging.Filter):
-    """Masks webhook tokens in a record's message and arguments, leaving their shape to a formatter that is not ours."""
+class MaskTokens(logging.Filter):
+    """Masks the tokens in a record's message and arguments, leaving the shape to a formatter that is not ours."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg = _masked(record.msg)
@@ -90,7 +92,7 @@ class MaskWebhookTokens(logging.Filter):
 
 def mask_server_access_logs() -> None:
     """Mask the access logs that do not pass through our LOGGING: uvicorn's logger and daphne's own stream."""
-    logging.getLogger("uvicorn.access").addFilter(MaskWebhookTokens())
+    logging.getLogger("uvicorn.access").addFilter(MaskTokens())
     # daphne writes its access log straight to a stream and offers no hook, so its one writing method is wrapped.
     if not hasattr(AccessLogGenerator, "write_unmasked_entry"):
         AccessLogGenerator.write_unmasked_entry = AccessLogGenerator.write_entry
@@ -117,8 +119,8 @@ def _is_a_clients_fault(fault: BaseException | None) -> bool:
 def _write_masked_entry(
     self: AccessLogGenerator, host: str, date: object, request: str, *rest: object, **named: object
 ) -> None:
-    self.write_unmasked_entry(host, date, mask_webhook_tokens(request), *rest, **named)
+    self.write_unmasked_entry(host, date, mask_tokens(request), *rest, **named)
 
 
 def _masked(value: object) -> object:
-    return mask_webhook_tokens(value) if isinstance(value, str) else value
+    return mask_tokens(value) if isinstance(value, str) else value

@@ -15,9 +15,10 @@ from django.utils import timezone
 from uvicorn.logging import AccessFormatter
 
 from scripts import nginx
-from zenithedge.logs import JsonFormatter, mask_server_access_logs, mask_webhook_tokens
+from zenithedge.logs import JsonFormatter, mask_server_access_logs, mask_tokens
 
 PATH = "/signals/webhook/s3cret-token_1/"
+LEAVING = "/notifications/digest/unsubscribe/12.s3cret/"
 
 
 def site_formatter(form: str = "line") -> logging.Formatter:
@@ -31,7 +32,7 @@ def site_formatter(form: str = "line") -> logging.Formatter:
 
 @pytest.mark.parametrize("path", [PATH, PATH.rstrip("/"), f"{PATH}?a=1", f"https://hub.example{PATH}"])
 def test_the_token_in_a_webhook_address_is_masked(path: str) -> None:
-    masked = mask_webhook_tokens(f'"POST {path} HTTP/1.1" 201')
+    masked = mask_tokens(f'"POST {path} HTTP/1.1" 201')
 
     assert "s3cret" not in masked
     assert masked.startswith('"POST ')
@@ -42,6 +43,8 @@ def test_the_token_in_a_webhook_address_is_masked(path: str) -> None:
 @pytest.mark.parametrize(
     "path",
     [
+        LEAVING,
+        "/notifications%2fdigest%2Funsubscribe//12.s3cret",
         "/signals%2Fwebhook/s3cret/",
         "/signals/webhook%2fs3cret",
         "//signals//webhook//s3cret/",
@@ -49,14 +52,14 @@ def test_the_token_in_a_webhook_address_is_masked(path: str) -> None:
     ],
 )
 def test_no_spelling_of_the_address_shows_the_token(path: str) -> None:
-    masked = mask_webhook_tokens(f"GET {path} HTTP/1.1")
+    masked = mask_tokens(f"GET {path} HTTP/1.1")
 
     assert "s3cret" not in masked
     assert masked.endswith(" HTTP/1.1")
 
 
 def test_other_addresses_stay_as_they_are() -> None:
-    assert mask_webhook_tokens("GET /signals/insight/28/ HTTP/1.1") == "GET /signals/insight/28/ HTTP/1.1"
+    assert mask_tokens("GET /signals/insight/28/ HTTP/1.1") == "GET /signals/insight/28/ HTTP/1.1"
 
 
 @pytest.mark.parametrize(
@@ -104,6 +107,7 @@ def test_uvicorns_access_log_shows_no_token() -> None:
     "path",
     [
         f"{PATH}?a=1",
+        f"{LEAVING}?a=1",
         PATH.rstrip("/"),
         "/Signals/Webhook/s3cret",
         "//signals//webhook//s3cret/",

@@ -25,6 +25,8 @@ SPELLINGS = (
     f"//signals//webhook//{TOKEN}",
     f"/signals%2Fwebhook%2f{TOKEN}/",
     f"/Signals/Webhook/{TOKEN}/",
+    f"/notifications/digest/unsubscribe/{TOKEN}/",
+    f"/notifications//digest%2funsubscribe/{TOKEN}",
 )
 
 
@@ -76,7 +78,7 @@ def test_the_configuration_of_a_host_with_a_certificate_names_everything(tmp_pat
 
 
 @pytest.mark.parametrize("webhook_rate", ["", "10r/s"])
-def test_no_log_of_nginx_shows_a_webhooks_token(
+def test_no_log_of_nginx_shows_a_token(
     site: Site, run: Callable[[Site], Process], tmp_path: Path, webhook_rate: str
 ) -> None:
     running = run(Site(site.servers, listen=site.listen, webhook_rate=webhook_rate))
