@@ -15,18 +15,17 @@ from django.http import (
     Http404,
     HttpRequest,
     HttpResponse,
-    HttpResponseRedirect,
     JsonResponse,
     StreamingHttpResponse,
 )
 from django.shortcuts import get_object_or_404, render
-from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from notifications import export, figures, insight_page, listing, stream
+from notifications.api import MAX_MARKED
 from notifications.filters import Ending, Filters, choices
 from notifications.http import ApiRequest
 from notifications.listing import Listing
@@ -42,7 +41,7 @@ from notifications.quiet import zone_or_utc
 from notifications.reasons import why_not_notified
 from signals import track_record
 from signals.models import Side, Signal, TradeValidation
-from zenithedge.forms import posted_from
+from zenithedge.forms import posted_from, redirect_back
 
 MAX_BIGINT = 2**63 - 1
 
@@ -137,7 +136,7 @@ def mark_read(request: ApiRequest, notification_id: int) -> HttpResponse:
     """The form beside a notification; the page's script does the same over the API."""
     if NotificationManager.mark_read(request.user, notification_id) is None:
         raise Http404("There is no such notification.")
-    return _redirect_back(request)
+    return redirect_back(request)
 
 
 @posted_from("history")
@@ -146,7 +145,18 @@ def mark_all_read(request: ApiRequest) -> HttpResponse:
     up_to_seq = _positive_int("up_to_seq", request.POST.get("up_to_seq") or None, smallest=0)
     result = stream.mark_all_read(request.user.pk, up_to_seq)
     messages.success(request, f"Marked {result.count} as read.")
-    return _redirect_back(request)
+    return redirect_back(request)
+
+
+@posted_from("history")
+def mark_selected_read(request: ApiRequest) -> HttpResponse:
+    """The boxes that are ticked in a list; the page's script does the same over the API."""
+    ids = [_positive_int("ids", text) or 0 for text in request.POST.getlist("ids")[:MAX_MARKED]]
+    count = stream.mark_many_read(request.user.pk, ids).count
+    messages.success(
+        request, ngettext("Marked %(count)d as read.", "Marked %(count)d as read.", count) % {"count": count}
+    )
+    return redirect_back(request)
 
 
 def _listing_context(user: User, filters: Filters, page: Listing) -> dict[str, Any]:
@@ -192,10 +202,3 @@ def _positive_int(name: str, text: str | None, *, smallest: int = 1) -> int | No
     if not (text.isascii() and text.isdecimal() and len(text) <= 20 and smallest <= int(text) <= MAX_BIGINT):
         raise BadRequest(f"{name} must be a whole number from {smallest}.")
     return int(text)
-
-
-def _redirect_back(request: HttpRequest) -> HttpResponseRedirect:
-    """To the page that the form names when it is one of ours, else to the history."""
-    page = request.POST.get("next", "")
-    safe = url_has_allowed_host_and_scheme(page, allowed_hosts={request.get_host()}, require_https=request.is_secure())
-    return HttpResponseRedirect(page if safe else reverse("history"))

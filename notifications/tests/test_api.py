@@ -23,6 +23,7 @@ MakeSignal = Callable[..., Signal]
 LIST = "/notifications/api/list/"
 UNREAD_COUNT = "/notifications/api/unread-count/"
 MARK_ALL_READ = "/notifications/api/mark-all-read/"
+MARK_MANY_READ = "/notifications/api/mark-read/"
 UNDO = "/notifications/api/mark-all-read/undo/"
 
 
@@ -324,6 +325,44 @@ class TestMarkAllRead:
 
         assert (response.status_code, list(response.json()["error"]["fields"])) == (400, ["up_to"])
         assert InsightNotification.objects.unread().count() == 1
+
+
+class TestMarkManyRead:
+    def mark(self, client: Client, ids: object) -> Any:
+        return client.post(MARK_MANY_READ, {"ids": ids}, content_type="application/json")
+
+    def test_marks_those_and_can_be_undone(self, alice_client: Client, store: Store) -> None:
+        rows = [store(), store(), store()]
+
+        body = self.mark(alice_client, [rows[0].pk, rows[2].pk]).json()
+        undone = alice_client.post(UNDO, {"seq": body["seq"]}, content_type="application/json").json()
+
+        assert body == {"success": True, "count": 2, "unread_count": 1, "seq": 4}
+        assert undone == {"success": True, "count": 2, "unread_count": 3}
+
+    def test_of_none_is_no_change(self, alice_client: Client, store: Store) -> None:
+        read = store(read=True)
+
+        for ids_ in ([], [read.pk], [123456]):
+            assert self.mark(alice_client, ids_).json()["seq"] is None
+
+    @pytest.mark.parametrize("wrong", [None, 1, "1", {}, ["1"], [True], [1.0], [0], [2**63], [None], [1] * 201])
+    def test_what_is_no_list_of_ids_is_refused_by_name(self, alice_client: Client, store: Store, wrong: object) -> None:
+        store()
+
+        response = self.mark(alice_client, wrong)
+
+        assert (response.status_code, list(response.json()["error"]["fields"])) == (400, ["ids"])
+        assert InsightNotification.objects.unread().count() == 1
+
+    def test_the_form_marks_what_is_ticked(self, alice_client: Client, store: Store) -> None:
+        rows = [store(), store(), store()]
+        ticked = {"ids": [rows[0].pk, rows[1].pk], "next": "/notifications/?symbol=EURUSD"}
+
+        response = alice_client.post("/notifications/read/selected/", ticked)
+
+        assert response["Location"] == "/notifications/?symbol=EURUSD"
+        assert list(InsightNotification.objects.unread()) == [rows[2]]
 
 
 class TestUndo:

@@ -120,6 +120,18 @@ class TwoTabs(RuleBasedStateMachine):
         stream.mark_read(self.trader.pk, choice.choice(list(self._rows())).pk)
         self._spread()
 
+    @precondition(lambda self: self._rows().exists())
+    @rule(choice=st.randoms(use_true_random=True), number=st.integers(1, 3))
+    def some_are_read(self, choice: random.Random, number: int) -> None:
+        stream.mark_many_read(self.trader.pk, [row.pk for row in choice.choices(list(self._rows()), k=number)])
+        self._spread()
+
+    @precondition(lambda self: self._rows().exists())
+    @rule(choice=st.randoms(use_true_random=True))
+    def one_is_unread_again(self, choice: random.Random) -> None:
+        stream.mark_unread(self.trader.pk, choice.choice(list(self._rows())).pk)
+        self._spread()
+
     @rule(back=st.integers(0, 4))
     def all_up_to_a_position_are_read(self, back: int) -> None:
         stream.mark_all_read(self.trader.pk, max(0, stream.position(self.trader.pk).last_seq - back))

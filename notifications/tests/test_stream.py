@@ -31,6 +31,9 @@ def catch_up(user: User, since: int) -> stream.CatchUp:
     return stream.catch_up(user.pk, since=since, epoch=user.inbox.epoch)
 
 
+NOW = timezone.now()
+
+
 class TestPositions:
     def test_grow_by_one_with_each_new_notification(self, alice: User, three_unread: list[InsightNotification]) -> None:
         assert [row.seq for row in three_unread] == [1, 2, 3]
@@ -87,6 +90,66 @@ class TestMarkingAllRead:
 
         assert (result.count, result.up_to_seq, result.unread_count) == (2, 2, 1)
         assert InsightNotification.objects.get(read=False) == three_unread[2]
+
+
+class TestMarkingMany:
+    def test_is_one_change_for_those_that_were_unread(
+        self, alice: User, three_unread: list[InsightNotification], hints: list[tuple[int, dict[str, Any]]]
+    ) -> None:
+        ids = sorted(row.pk for row in three_unread)[1:]
+
+        assert stream.mark_many_read(alice.pk, ids) == stream.ReadManyResult(count=2, unread_count=1, seq=4)
+
+        assert list(InsightNotification.objects.filter(pk__in=ids).values_list("read", "seq")) == [(True, 4)] * 2
+        frame = {"type": "notification_read", "seq": 4, "unread_count": 1, "ids": ids}
+        assert hints == [(alice.pk, frame)]
+        assert stream.mark_many_read(alice.pk, ids).seq is None
+
+    def test_is_the_owners_alone(self, bob: User, three_unread: list[InsightNotification]) -> None:
+        assert stream.mark_many_read(bob.pk, [row.pk for row in three_unread]).count == 0
+        assert InsightNotification.objects.unread().count() == 3
+
+    def test_leaves_alone_what_is_held(self, alice: User, three_unread: list[InsightNotification]) -> None:
+        InsightNotification.objects.filter(pk=three_unread[0].pk).update(seq=None, held_until=timezone.now())
+
+        assert stream.mark_many_read(alice.pk, [row.pk for row in three_unread]).count == 2
+        assert not InsightNotification.objects.get(pk=three_unread[0].pk).read
+
+
+class TestMarkingUnread:
+    def test_brings_it_back_to_the_badge_of_every_tab(
+        self, alice: User, three_unread: list[InsightNotification], hints: list[tuple[int, dict[str, Any]]]
+    ) -> None:
+        stream.mark_read(alice.pk, three_unread[0].pk)
+        hints.clear()
+
+        result = stream.mark_unread(alice.pk, three_unread[0].pk)
+
+        assert result == stream.ReadResult(three_unread[0].pk, unread_count=3, changed=True)
+        [(_, frame)] = hints
+        assert (frame["type"], frame["seq"], frame["unread_count"]) == ("notification_updated", 5, 3)
+        assert (frame["notification"]["read"], frame["notification"]["seq"]) == (False, 5)
+
+    @pytest.mark.parametrize(
+        "change", [{"expired_at": NOW}, {"seq": None, "held_until": NOW}, {"read": False, "read_at": None}]
+    )
+    def test_changes_nothing_that_is_not_a_live_read_one(
+        self, alice: User, three_unread: list[InsightNotification], change: dict[str, Any]
+    ) -> None:
+        stream.mark_read(alice.pk, three_unread[0].pk)
+        InsightNotification.objects.filter(pk=three_unread[0].pk).update(**change)
+
+        result = stream.mark_unread(alice.pk, three_unread[0].pk)
+
+        assert result is not None
+        assert not result.changed
+        assert stream.position(alice.pk).last_seq == 4
+
+    def test_is_the_owners_alone(self, alice: User, bob: User, three_unread: list[InsightNotification]) -> None:
+        stream.mark_read(alice.pk, three_unread[0].pk)
+
+        assert stream.mark_unread(bob.pk, three_unread[0].pk) is None
+        assert InsightNotification.objects.get(pk=three_unread[0].pk).read
 
 
 class TestUndoingMarkAllRead:
