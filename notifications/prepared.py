@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import psycopg
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 from django.db.models import QuerySet
 
 
-def fetch_all(statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+def fetch_all(statement: str, parameters: Mapping[str, Any] | Sequence[Any]) -> list[tuple[Any, ...]]:
     """Run it and return its rows.
 
-    Django binds parameters on the client's side, which can't be prepared, so on PostgreSQL this goes past Django's
-    cursor. Elsewhere it is an ordinary query.
+    Django binds parameters on the client's side, which can't be prepared, so on PostgreSQL it has another cursor here.
     """
+    with _cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return list(cursor.fetchall())
+
+
+class _PreparingCursor(psycopg.Cursor[tuple[Any, ...]]):
+    def execute(self, query: Any, params: Any = None, **options: Any) -> Self:
+        return super().execute(query, params, **options | {"prepare": True})
+
+
+def _cursor() -> CursorWrapper:
+    """Wrapped as Django's own, so that its errors are Django's, and tests and logs see what is run."""
     if connection.vendor != "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute(statement, parameters)
-            return list(cursor.fetchall())
+        return connection.cursor()
     connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as prepared:
-        return prepared.execute(statement, parameters, prepare=True).fetchall()
+    cursor = _PreparingCursor(connection.connection)
+    return connection.make_debug_cursor(cursor) if connection.queries_logged else connection.make_cursor(cursor)
 
 
 @dataclass(frozen=True, slots=True)
 class UserStatement:
-    """What the ORM makes of a query of which only a user's id differs: making it takes longer than running it."""
+    """What the ORM makes of a query of which only a user's id differs: making and planning it takes longer than running
+    it."""
 
     NOBODY: ClassVar = -1  # stands in the query for the id
 
@@ -40,6 +51,4 @@ class UserStatement:
         return cls(*rows.query.sql_with_params())
 
     def fetch_all(self, user_id: int) -> list[tuple[Any, ...]]:
-        with connection.cursor() as cursor:
-            cursor.execute(self.sql, [user_id if value == self.NOBODY else value for value in self.parameters])
-            return list(cursor.fetchall())
+        return fetch_all(self.sql, [user_id if value == self.NOBODY else value for value in self.parameters])
