@@ -5,15 +5,38 @@ from __future__ import annotations
 import math
 import re
 from decimal import Decimal
-from typing import TypedDict
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
+
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from zenithedge.languages import in_site_language
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 TITLE_CHARS = 120
 NARRATIVE_CHARS = 200  # of the narrative; the label before it comes on top
 HEADLINE_CHARS = 200
-NO_NARRATIVE = "No narrative was given."
+NO_NARRATIVE = _("No narrative was given.")
 
-# From this AI confidence on, the first that matches wins: floor, sign, label.
-LABELS = ((85, "🎯", "High confidence"), (75, "✅", "Solid"), (65, "⚠️", "Moderate"), (0, "📊", "Conditional"))
+
+class Label(NamedTuple):
+    """`name` is stored in fingerprints, so it is the same whatever the language."""
+
+    floor: int
+    sign: str
+    name: str
+    words: StrOrPromise
+
+
+# From this AI confidence on, the first that matches wins.
+LABELS = (
+    Label(85, "🎯", "High confidence", _("High confidence")),
+    Label(75, "✅", "Solid", _("Solid")),
+    Label(65, "⚠️", "Moderate", _("Moderate")),
+    Label(0, "📊", "Conditional", _("Conditional")),
+)
 
 
 class Message(TypedDict):
@@ -22,6 +45,7 @@ class Message(TypedDict):
     news_headline: str | None
 
 
+@in_site_language
 def format_message(
     *,
     side: str,
@@ -38,7 +62,7 @@ def format_message(
     of the narrative: as many whole sentences from its beginning as fit; a first sentence that does not fit is cut at
     a word and ends in "…". The headline has at most 200 characters; None when there is none.
     """
-    kind = "Insight updated" if revision > 1 else "New Insight"
+    kind = gettext("Insight updated") if revision > 1 else gettext("New Insight")
     title = f"{'🟢' if side == 'buy' else '🔴'} {kind} – {symbol} ({shown_timeframe(timeframe)})"
     return {
         "title": shorten(fold(title), TITLE_CHARS),
@@ -49,7 +73,12 @@ def format_message(
 
 def confidence_label(ai_confidence: Decimal) -> str:
     """High confidence from 85, Solid from 75, Moderate from 65, else Conditional."""
-    return _sign_and_label(ai_confidence)[1]
+    return _label(ai_confidence).name
+
+
+def confidence_words(ai_confidence: Decimal) -> str:
+    """The label in the active language."""
+    return str(_label(ai_confidence).words)
 
 
 def shown_timeframe(timeframe: str) -> str:
@@ -119,9 +148,9 @@ def _is_abbreviation(sentence: str, *, followed_by: str) -> bool:
 
 
 def _labelled(ai_confidence: Decimal) -> str:
-    sign, label = _sign_and_label(ai_confidence)
-    return f"{sign} {label} ({math.floor(ai_confidence)}%)."  # down, so that 79.6 never reads as 80
+    label = _label(ai_confidence)
+    return f"{label.sign} {label.words} ({math.floor(ai_confidence)}%)."  # down, so that 79.6 never reads as 80
 
 
-def _sign_and_label(ai_confidence: Decimal) -> tuple[str, str]:
-    return next((sign, label) for floor, sign, label in LABELS if ai_confidence >= floor)
+def _label(ai_confidence: Decimal) -> Label:
+    return next(label for label in LABELS if ai_confidence >= label.floor)

@@ -69,8 +69,9 @@ def _without_present_dispatch() -> Iterator[TradeValidation]:
 
 def _label() -> Case:
     """messages.confidence_label, in SQL."""
-    *above, (_, _, lowest) = messages.LABELS
-    return Case(*(When(truth_index__gte=floor, then=Value(label)) for floor, _, label in above), default=Value(lowest))
+    *above, lowest = messages.LABELS
+    cases = (When(truth_index__gte=label.floor, then=Value(label.name)) for label in above)
+    return Case(*cases, default=Value(lowest.name))
 
 
 def _longest_life() -> dt.timedelta:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, TypeVar
 
+from django.utils.translation import gettext_lazy as _
+
 from signals.alert_json import (
     PLACEHOLDER,
     FieldErrors,
@@ -191,21 +193,35 @@ class AlertFields:
         return None
 
 
-def stop_and_target_errors(side: str, price: Decimal | None, sl: Decimal, tp: Decimal) -> FieldErrors:
+# The webhook, whose answers stay English, and the admin's form both say these.
+STOP_BEYOND_TARGET = {
+    Side.BUY: _("The stop loss of a buy must be below its take profit."),
+    Side.SELL: _("The stop loss of a sell must be above its take profit."),
+}
+STOP_BEYOND_PRICE = {
+    Side.BUY: _("The stop loss of a buy must be below its price."),
+    Side.SELL: _("The stop loss of a sell must be above its price."),
+}
+TARGET_BEYOND_PRICE = {
+    Side.BUY: _("The take profit of a buy must be above its price."),
+    Side.SELL: _("The take profit of a sell must be below its price."),
+}
+
+
+def stop_and_target_errors(side: Side, price: Decimal | None, sl: Decimal, tp: Decimal) -> FieldErrors:
     """`sl < price < tp` for a buy, mirrored for a sell; without a price the stop against the target.
 
     Compared as floats, as SQLite's constraints do: it would refuse two prices that differ in the sixteenth digit.
     """
     sign = 1 if side == Side.BUY else -1
-    below, above = ("below", "above") if sign == 1 else ("above", "below")
     stop, target = sign * float(sl), sign * float(tp)
     if price is None:
-        return {"sl": [f"The stop loss of a {side} must be {below} its take profit."]} if stop >= target else {}
+        return {"sl": [str(STOP_BEYOND_TARGET[side])]} if stop >= target else {}
     errors: FieldErrors = {}
     if stop >= sign * float(price):
-        errors["sl"] = [f"The stop loss of a {side} must be {below} its price."]
+        errors["sl"] = [str(STOP_BEYOND_PRICE[side])]
     if target <= sign * float(price):
-        errors["tp"] = [f"The take profit of a {side} must be {above} its price."]
+        errors["tp"] = [str(TARGET_BEYOND_PRICE[side])]
     return errors
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django import forms
+from django.utils.translation import gettext as _
 
 from signals.alert_fields import stop_and_target_errors
 from signals.alert_json import clean_line
@@ -37,12 +38,14 @@ class SourceForm(SourceModelForm):
     def clean_name(self) -> str:
         name = clean_line(self.cleaned_data["name"])
         if not name:
-            raise forms.ValidationError("This field is required.")
+            raise forms.ValidationError(_("This field is required."))
         return name
 
     def clean(self) -> None:
         if self.instance.pk is None and self.owner.webhook_sources.count() >= MAX_SOURCES:
-            raise forms.ValidationError(f"You have {MAX_SOURCES} webhooks. Delete one before you add another.")
+            raise forms.ValidationError(
+                _("You have %(count)s webhooks. Delete one before you add another.") % {"count": MAX_SOURCES}
+            )
 
     def create(self) -> tuple[WebhookSource, str]:
         """The new webhook and its token, which cannot be shown again."""
@@ -94,5 +97,5 @@ class SignalForm(SignalModelForm):
     @staticmethod
     def _given(text: str) -> str:
         if not text:
-            raise forms.ValidationError("This field is required.")
+            raise forms.ValidationError(_("This field is required."))
         return text

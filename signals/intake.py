@@ -16,6 +16,7 @@ from signals import outcomes, reversals
 from signals.models import Signal, TradeValidation, Verdict, WebhookRequest, WebhookSource
 from signals.tradingview import Alert
 from signals.validation import load_validator
+from zenithedge.languages import in_site_language
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -183,6 +184,7 @@ def _validation_of(signal: Signal) -> TradeValidation | None:
     return TradeValidation.objects.filter(signal=signal).first()
 
 
+@in_site_language
 def _validate(signal: Signal) -> TradeValidation:
     verdict = load_validator().validate(signal)
     validation = _validation_of(signal) or TradeValidation(signal=signal)

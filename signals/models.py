@@ -15,6 +15,8 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 PERCENT = [MinValueValidator(0), MaxValueValidator(100)]
 
@@ -45,31 +47,31 @@ class Timeframe(models.TextChoices):
 
 
 class Side(models.TextChoices):
-    BUY = "buy", "Buy"
-    SELL = "sell", "Sell"
+    BUY = "buy", _("Buy")
+    SELL = "sell", _("Sell")
 
 
 class Regime(models.TextChoices):
-    TREND = "Trend", "Trend"
-    BREAKOUT = "Breakout", "Breakout"
-    MEAN_REVERSION = "MeanReversion", "Mean reversion"
-    SQUEEZE = "Squeeze", "Squeeze"
-    RANGE = "Range", "Range"
-    VOLATILE = "Volatile", "Volatile"
-    NEUTRAL = "Neutral", "Neutral"
+    TREND = "Trend", _("Trend")
+    BREAKOUT = "Breakout", _("Breakout")
+    MEAN_REVERSION = "MeanReversion", _("Mean reversion")
+    SQUEEZE = "Squeeze", _("Squeeze")
+    RANGE = "Range", _("Range")
+    VOLATILE = "Volatile", _("Volatile")
+    NEUTRAL = "Neutral", _("Neutral")
 
 
 class MarketSession(models.TextChoices):
-    ASIA = "Asia", "Asia"
-    LONDON = "London", "London"
-    NEW_YORK = "New York", "New York"
+    ASIA = "Asia", _("Asia")
+    LONDON = "London", _("London")
+    NEW_YORK = "New York", _("New York")
 
 
 class Outcome(models.TextChoices):
-    PENDING = "pending", "Pending"
-    WIN = "win", "Win"
-    LOSS = "loss", "Loss"
-    EXPIRED = "expired", "Expired"
+    PENDING = "pending", _("Pending")
+    WIN = "win", _("Win")
+    LOSS = "loss", _("Loss")
+    EXPIRED = "expired", _("Expired")
 
 
 class SignalQuerySet(models.QuerySet["Signal"]):
@@ -205,9 +207,9 @@ class Signal(models.Model):
 
 
 class ValidationStatus(models.TextChoices):
-    APPROVED = "approved", "Approved"
-    CONDITIONAL = "conditional", "Conditional"
-    REJECTED = "rejected", "Rejected"
+    APPROVED = "approved", _("Approved")
+    CONDITIONAL = "conditional", _("Conditional")
+    REJECTED = "rejected", _("Rejected")
 
     @classmethod
     def for_truth_index(cls, truth_index: Decimal) -> ValidationStatus:
@@ -241,7 +243,11 @@ class TradeValidation(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_status_display()} ({self.truth_index} %) of signal {self.signal_id}"
+        return gettext("%(status)s (%(truth_index)s %%) of signal %(signal)s") % {
+            "status": self.get_status_display(),
+            "truth_index": self.truth_index,
+            "signal": self.signal_id,
+        }
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self.status:
@@ -273,7 +279,9 @@ class WebhookSource(models.Model):
         ordering = ["name", "id"]
 
     def __str__(self) -> str:
-        return f"{self.name} of {self.user or 'the house'}"
+        if self.user is None:
+            return gettext("%(name)s of the house") % {"name": self.name}
+        return gettext("%(name)s of %(user)s") % {"name": self.name, "user": self.user}
 
     @staticmethod
     def hash_token(token: str) -> str:
@@ -288,9 +296,9 @@ class WebhookSource(models.Model):
 
 
 class Verdict(models.TextChoices):
-    ACCEPTED = "accepted", "Accepted"
-    DUPLICATE = "duplicate", "Duplicate"
-    REFUSED = "refused", "Refused"
+    ACCEPTED = "accepted", _("Accepted")
+    DUPLICATE = "duplicate", _("Duplicate")
+    REFUSED = "refused", _("Refused")
 
 
 class WebhookRequest(models.Model):
@@ -322,4 +330,7 @@ class WebhookRequest(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_verdict_display()} at {self.received_at:%Y-%m-%d %H:%M:%S}"
+        return gettext("%(verdict)s at %(time)s") % {
+            "verdict": self.get_verdict_display(),
+            "time": f"{self.received_at:%Y-%m-%d %H:%M:%S}",
+        }

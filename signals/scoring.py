@@ -12,9 +12,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
 
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 from signals import strategies
 from signals.market import CURRENCIES
 from signals.models import MarketSession, Regime, Side, Timeframe
+from zenithedge.languages import decimal
 
 TREND_CLOSES = strategies.MEAN_DAYS + strategies.SLOPE_DAYS
 YEAR_CLOSES = 250
@@ -60,9 +64,9 @@ def trend_agreement(side: str, regime: str, closes: Sequence[float]) -> SubScore
     """Whether the 50-day mean moves with the trade; for a trade back to the mean, whether it stands still."""
     moved = trend_slope(side, closes)
     if moved is None:
-        return SubScore(None, "No data: too few daily closes of this symbol are known.")
+        return SubScore(None, _("No data: too few daily closes of this symbol are known."))
     curve = REVERSION_CURVE if regime in REVERTING else TREND_CURVE
-    return SubScore(_on(curve, moved), f"The 50-day mean {trend_in_words(moved)}.")
+    return SubScore(_on(curve, moved), _("The 50-day mean %(trend)s.") % {"trend": trend_in_words(moved)})
 
 
 def trend_slope(side: str, closes: Sequence[float]) -> float | None:
@@ -74,15 +78,16 @@ def trend_slope(side: str, closes: Sequence[float]) -> float | None:
 
 def trend_in_words(moved: float) -> str:
     if abs(moved) < strategies.FLAT_SLOPE:
-        return "is flat"
-    return "moves with the trade" if moved > 0 else "moves against the trade"
+        return _("is flat")
+    return _("moves with the trade") if moved > 0 else _("moves against the trade")
 
 
 def volatility_regime(closes: Sequence[float]) -> SubScore:
     ratio = volatility_ratio(closes)
     if ratio is None:
-        return SubScore(None, "No data: less than a year of daily closes of this symbol is known.")
-    return SubScore(_on(VOLATILITY_CURVE, ratio), f"Daily moves are {ratio:.1f} times their average of the last year.")
+        return SubScore(None, _("No data: less than a year of daily closes of this symbol is known."))
+    words = _("Daily moves are %(ratio)s times their average of the last year.") % {"ratio": decimal(ratio, 1)}
+    return SubScore(_on(VOLATILITY_CURVE, ratio), words)
 
 
 def volatility_ratio(closes: Sequence[float]) -> float | None:
@@ -97,23 +102,27 @@ def volatility_ratio(closes: Sequence[float]) -> float | None:
 def reward_to_risk(ratio: Decimal | None) -> SubScore:
     """`ratio` is None for a signal without a price."""
     if ratio is None:
-        return SubScore(None, "No data: the signal has no price.")
-    return SubScore(_on(REWARD_CURVE, float(ratio)), f"Reward is {ratio:.1f} times the risk.")
+        return SubScore(None, _("No data: the signal has no price."))
+    return SubScore(
+        _on(REWARD_CURVE, float(ratio)), _("Reward is %(ratio)s times the risk.") % {"ratio": decimal(ratio, 1)}
+    )
 
 
 def session(symbol: str, timeframe: str, given: str, own_time: dt.datetime) -> SubScore:
     """Whether one of the pair's currencies is at home in the session that the signal names, or its hour falls into."""
     currencies = {symbol[:3], symbol[3:]}
     if timeframe in DAILY:
-        return SubScore(None, "No data: a bar of a day or longer spans every session.")
+        return SubScore(None, _("No data: a bar of a day or longer spans every session."))
     if not currencies <= CURRENCIES | {"EUR"}:
-        return SubScore(None, "No data: the home session of this symbol is not known.")
+        return SubScore(None, _("No data: the home session of this symbol is not known."))
     name = MarketSession(given) if given else session_at(own_time)
     if name is None:
-        return SubScore(BETWEEN_SCORE, f"{own_time.astimezone(dt.UTC):%H:%M} UTC lies between the sessions.")
+        clock = f"{own_time.astimezone(dt.UTC):%H:%M}"
+        return SubScore(BETWEEN_SCORE, _("%(time)s UTC lies between the sessions.") % {"time": clock})
+    values = {"symbol": symbol, "session": name.label}
     if currencies & HOME_CURRENCIES[name]:
-        return SubScore(HOME_SCORE, f"{symbol} is at home in the {name.label} session.")
-    return SubScore(AWAY_SCORE, f"{symbol} is not at home in the {name.label} session.")
+        return SubScore(HOME_SCORE, _("%(symbol)s is at home in the %(session)s session.") % values)
+    return SubScore(AWAY_SCORE, _("%(symbol)s is not at home in the %(session)s session.") % values)
 
 
 def session_at(moment: dt.datetime) -> MarketSession | None:
@@ -123,23 +132,44 @@ def session_at(moment: dt.datetime) -> MarketSession | None:
 
 def track_record(strategy: str, wins: int, closed: int, ratio: Decimal | None) -> SubScore:
     """How often the strategy's last signals won, against the share at which a trade of this ratio breaks even."""
-    sentence = record_in_words(strategy, wins, closed)
     if closed < RECORD_AT_LEAST:
-        return SubScore(None, f"No data: {sentence[0].lower()}{sentence[1:]}")
+        return SubScore(None, _no_record_in_words(strategy, closed))
+    sentence = record_in_words(strategy, wins, closed)
     if ratio is None:
         return SubScore(round(100 * wins / closed), sentence)
     break_even = 1 / (1 + float(ratio))
     score = _on(RECORD_CURVE, wins / closed / break_even)
-    return SubScore(score, f"{sentence} At this reward {break_even:.0%} would break even.")
+    words = _("%(record)s At this reward %(share)s%% would break even.")
+    return SubScore(score, words % {"record": sentence, "share": round(100 * break_even)})
 
 
 def record_in_words(strategy: str, wins: int, closed: int) -> str:
+    values = {"strategy": strategy, "wins": wins, "closed": closed}
     if closed >= RECORD_AT_LEAST:
-        return f"{wins} of the last {closed} closed {strategy} signals here won."
+        return _("%(wins)s of the last %(closed)s closed %(strategy)s signals here won.") % values
     if not closed:
-        return f"No {strategy} signal here has closed yet."
+        return _("No %(strategy)s signal here has closed yet.") % values
     return (
-        f"Only {closed} {strategy} signal{'s' if closed > 1 else ''} here {'have' if closed > 1 else 'has'} closed yet."
+        ngettext(
+            "Only %(closed)s %(strategy)s signal here has closed yet.",
+            "Only %(closed)s %(strategy)s signals here have closed yet.",
+            closed,
+        )
+        % values
+    )
+
+
+def _no_record_in_words(strategy: str, closed: int) -> str:
+    values = {"strategy": strategy, "closed": closed}
+    if not closed:
+        return _("No data: no %(strategy)s signal here has closed yet.") % values
+    return (
+        ngettext(
+            "No data: only %(closed)s %(strategy)s signal here has closed yet.",
+            "No data: only %(closed)s %(strategy)s signals here have closed yet.",
+            closed,
+        )
+        % values
     )
 
 
@@ -149,10 +179,17 @@ def repetition(earlier: int) -> SubScore:
 
 
 def repetition_in_words(earlier: int) -> str:
+    values = {"count": earlier, "bars": REPEAT_BARS}
     if not earlier:
-        return f"There was no such signal in the last {REPEAT_BARS} bars."
-    count = "was 1 such signal" if earlier == 1 else f"were {earlier} such signals"
-    return f"There {count} in the last {REPEAT_BARS} bars."
+        return _("There was no such signal in the last %(bars)s bars.") % values
+    return (
+        ngettext(
+            "There was %(count)s such signal in the last %(bars)s bars.",
+            "There were %(count)s such signals in the last %(bars)s bars.",
+            earlier,
+        )
+        % values
+    )
 
 
 def _on(curve: Curve, value: float) -> int:

@@ -10,38 +10,44 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
-from typing import Protocol, TypedDict, cast
+from typing import TYPE_CHECKING, Protocol, TypedDict, cast
 
 from django.conf import settings
 from django.db.models import Q
 from django.db.models.functions import Coalesce
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from signals import market, scoring
 from signals.models import Outcome, Regime, Side, Signal, Timeframe, ValidationStatus
 from signals.scoring import SubScore
+from zenithedge.languages import decimal
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 # Name → (label, weight), in the order in which they are shown. (PostgreSQL does not keep the order of a stored object.)
-SUB_SCORES: Mapping[str, tuple[str, Decimal]] = {
-    "trend_agreement": ("Trend agreement", Decimal("0.25")),
-    "volatility_regime": ("Volatility regime", Decimal("0.15")),
-    "reward_to_risk": ("Reward to risk", Decimal("0.15")),
-    "session": ("Session", Decimal("0.10")),
-    "track_record": ("The strategy's own record", Decimal("0.25")),
-    "repetition": ("Repetition", Decimal("0.10")),
+SUB_SCORES: Mapping[str, tuple[StrOrPromise, Decimal]] = {
+    "trend_agreement": (_("Trend agreement"), Decimal("0.25")),
+    "volatility_regime": (_("Volatility regime"), Decimal("0.15")),
+    "reward_to_risk": (_("Reward to risk"), Decimal("0.15")),
+    "session": (_("Session"), Decimal("0.10")),
+    "track_record": (_("The strategy's own record"), Decimal("0.25")),
+    "repetition": (_("Repetition"), Decimal("0.10")),
 }
 
 # With data for less than this share of the weights nothing is approved, however good the little that is known looks.
 ENOUGH_WEIGHT = Decimal("0.5")
 UNAPPROVED_CEILING = Decimal("79.99")
 
-SETUP_NAMES = {
-    Regime.TREND: "trend setup",
-    Regime.BREAKOUT: "breakout",
-    Regime.MEAN_REVERSION: "mean reversion",
-    Regime.SQUEEZE: "squeeze",
-    Regime.RANGE: "range trade",
-    Regime.VOLATILE: "setup in a volatile market",
+SETUP_NAMES: Mapping[str, StrOrPromise] = {
+    Regime.TREND: _("trend setup"),
+    Regime.BREAKOUT: _("breakout"),
+    Regime.MEAN_REVERSION: _("mean reversion"),
+    Regime.SQUEEZE: _("squeeze"),
+    Regime.RANGE: _("range trade"),
+    Regime.VOLATILE: _("setup in a volatile market"),
 }
 
 
@@ -213,11 +219,18 @@ def _narrative(facts: Facts) -> str:
 
 def _headline(facts: Facts) -> str:
     signal = facts.signal
-    mood = "Bullish" if signal.side == Side.BUY else "Bearish"
-    setup = f"{mood} {SETUP_NAMES.get(Regime(signal.regime), 'setup') if signal.regime else 'setup'} on {signal.symbol}"
+    values = {
+        "mood": gettext("Bullish") if signal.side == Side.BUY else gettext("Bearish"),
+        "setup": SETUP_NAMES.get(signal.regime, _("setup")),
+        "symbol": signal.symbol,
+    }
     if facts.ratio is None:
-        return f"{setup}; without a price the reward cannot be weighed against the risk."
-    return f"{setup}; reward is {facts.ratio:.1f} times the risk."
+        text = gettext(
+            "%(mood)s %(setup)s on %(symbol)s; without a price the reward cannot be weighed against the risk."
+        )
+        return text % values
+    text = gettext("%(mood)s %(setup)s on %(symbol)s; reward is %(ratio)s times the risk.")
+    return text % (values | {"ratio": decimal(facts.ratio, 1)})
 
 
 def _market_in_words(facts: Facts) -> str:
@@ -225,20 +238,31 @@ def _market_in_words(facts: Facts) -> str:
     ratio = scoring.volatility_ratio(facts.closes)
     if slope is None or ratio is None:
         return ""
-    return f"The 50-day mean {scoring.trend_in_words(slope)}; daily moves are {ratio:.1f} times their yearly average."
+    text = gettext("The 50-day mean %(trend)s; daily moves are %(ratio)s times their yearly average.")
+    return text % {"trend": scoring.trend_in_words(slope), "ratio": decimal(ratio, 1)}
 
 
 def _recommendation(signal: Signal, status: ValidationStatus, scores: Mapping[str, SubScore]) -> str:
     if status == ValidationStatus.APPROVED:
         places = signal.price_places
-        return f"{signal.get_side_display()} as planned, stop {signal.sl:.{places}f}, target {signal.tp:.{places}f}."
-    advice = "Wait for confirmation or trade smaller" if status == ValidationStatus.CONDITIONAL else "Leave it out"
+        return gettext("%(side)s as planned, stop %(stop)s, target %(target)s.") % {
+            "side": signal.get_side_display(),
+            "stop": decimal(signal.sl, places),
+            "target": decimal(signal.tp, places),
+        }
+    waits = status == ValidationStatus.CONDITIONAL
+    advice = gettext("Wait for confirmation or trade smaller") if waits else gettext("Leave it out")
     if _known_weight(scores) < ENOUGH_WEIGHT:
         known = sum(sub.score is not None for sub in scores.values())
-        return f"{advice}: only {known} of {len(scores)} checks had data."
+        text = ngettext(
+            "%(advice)s: only %(known)s of %(checks)s checks had data.",
+            "%(advice)s: only %(known)s of %(checks)s checks had data.",
+            known,
+        )
+        return text % {"advice": advice, "known": known, "checks": len(scores)}
     name, weakest = min(_known(scores).items(), key=lambda item: item[1][0])
-    label = SUB_SCORES[name][0].lower()
-    return f"{advice}; the weakest point is {label} ({weakest[0]} of 100). {weakest[1]}"
+    text = gettext("%(advice)s; the weakest point is “%(point)s” (%(score)s of 100). %(explanation)s")
+    return text % {"advice": advice, "point": SUB_SCORES[name][0], "score": weakest[0], "explanation": weakest[1]}
 
 
 def _known(scores: Mapping[str, SubScore]) -> dict[str, tuple[int, str]]:

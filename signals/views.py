@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -68,23 +69,25 @@ def rename_source(request: TraderRequest, source_id: int) -> HttpResponse:
     form = SourceForm(request.POST, instance=source, owner=request.user)
     if form.is_valid():
         form.save()
-        messages.success(request, f"Renamed to {source.name}.")
+        messages.success(request, _("Renamed to %(name)s.") % {"name": source.name})
     else:
-        messages.error(request, f"Not renamed. {' '.join(str(error) for error in form.errors['name'])}")
+        messages.error(
+            request, _("Not renamed. %(reason)s") % {"reason": " ".join(str(error) for error in form.errors["name"])}
+        )
     return redirect("connect")
 
 
 @posted_from("connect")
 def pause_source(request: TraderRequest, source_id: int) -> HttpResponse:
     _set_paused(_own_source(request, source_id), paused=True)
-    messages.success(request, "Paused: its alerts are refused until you resume it.")
+    messages.success(request, _("Paused: its alerts are refused until you resume it."))
     return redirect("connect")
 
 
 @posted_from("connect")
 def resume_source(request: TraderRequest, source_id: int) -> HttpResponse:
     _set_paused(_own_source(request, source_id), paused=False)
-    messages.success(request, "Resumed: its alerts are taken again.")
+    messages.success(request, _("Resumed: its alerts are taken again."))
     return redirect("connect")
 
 
@@ -92,7 +95,7 @@ def resume_source(request: TraderRequest, source_id: int) -> HttpResponse:
 def delete_source(request: TraderRequest, source_id: int) -> HttpResponse:
     source = _own_source(request, source_id)
     source.delete()
-    messages.success(request, f"Deleted {source.name}. The signals that it brought are kept.")
+    messages.success(request, _("Deleted %(name)s. The signals that it brought are kept.") % {"name": source.name})
     return redirect("connect")
 
 
@@ -101,14 +104,16 @@ def send_test_insight(request: TraderRequest) -> HttpResponse:
     """Takes the way of every alert, so what arrives, or does not, is what a real one would do."""
     received = intake.receive(samples.trial_alert(timezone.now()), owner=request.user, origin="test")
     if received.validation is None:
-        messages.warning(request, "The test was stored, but the validator failed. It is validated again shortly.")
+        messages.warning(request, _("The test was stored, but the validator failed. It is validated again shortly."))
     elif received.created:
         confidence = int(received.validation.truth_index)
         messages.success(
-            request, f"A test insight is made, at {confidence}% AI confidence. Your preferences decide what you see."
+            request,
+            _("A test insight is made, at %(confidence)s%% AI confidence. Your preferences decide what you see.")
+            % {"confidence": confidence},
         )
     else:
-        messages.info(request, "That test was already sent this second.")
+        messages.info(request, _("That test was already sent this second."))
     return redirect("connect")
 
 

@@ -32,6 +32,7 @@ from signals.metrics import WEBHOOK_REQUESTS
 from signals.models import Verdict, WebhookRequest, WebhookSource
 from zenithedge import rates
 from zenithedge.clients import limited_address
+from zenithedge.languages import in_english
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ class RefusalError(Exception):
 
 @csrf_exempt
 @never_cache
+@in_english
 def webhook(request: HttpRequest, token: str) -> HttpResponse:
     """201 with the new signal, 200 for a duplicate, else `{error: {code, message, fields?}}`."""
     try:

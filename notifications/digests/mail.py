@@ -185,7 +185,7 @@ def _row(signal: Signal, details: str) -> Row:
         "figure": f"{_percent(signal)}%",
         "confidence": _percent(signal),
         "text": messages.first_sentences(readable(narrative), NARRATIVE_CHARS),
-        "details": f"{_(messages.confidence_label(signal.ai_confidence))} · {details}",
+        "details": f"{messages.confidence_words(signal.ai_confidence)} · {details}",
     }
 
 

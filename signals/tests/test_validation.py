@@ -109,7 +109,7 @@ def test_nothing_is_approved_on_too_little_data(make_daily: MakeSignal) -> None:
 def test_a_poor_signal_is_rejected_and_its_weakest_point_named(make_daily: MakeSignal) -> None:
     verdict = validate(make_daily(side="sell", sl=Decimal("1.2"), tp=Decimal("1.09")))
     assert verdict.status == ValidationStatus.REJECTED
-    assert verdict.recommendation.startswith("Leave it out; the weakest point is trend agreement (0 of 100).")
+    assert verdict.recommendation.startswith("Leave it out; the weakest point is “Trend agreement” (0 of 100).")
 
 
 def test_a_signal_without_a_price_is_validated_by_what_is_known(make_daily: MakeSignal) -> None:
