@@ -24,6 +24,7 @@ from signals.vocabulary import canonical_strategy, canonical_symbol
 
 API_PREFIX = "/notifications/api/"
 MAX_BIGINT = 2**63 - 1
+MAX_MARKED = 200  # as many as a list that is not paged shows
 
 
 @json_api("GET")
@@ -70,8 +71,31 @@ def mark_all_read(request: ApiRequest) -> HttpResponse:
 
 
 @json_api("POST")
+def mark_many_read(request: ApiRequest) -> HttpResponse:
+    """One change for all of them. Another's and unknown ids are passed over: they cannot be told apart."""
+    body = read_json_object(request, {"ids"})
+    ids = body.get("ids")
+    if not isinstance(ids, list) or len(ids) > MAX_MARKED or not all(map(_is_id, ids)):
+        wrong = {"ids": [f"Give a list of at most {MAX_MARKED} ids."]}
+        raise ApiError(400, "invalid_fields", "The body has fields that cannot be used.", wrong)
+    return JsonResponse({"success": True, **asdict(stream.mark_many_read(request.user.pk, ids))})
+
+
+@json_api("POST")
+def mark_unread(request: ApiRequest, notification_id: int) -> HttpResponse:
+    """Of a read one that is still alive; otherwise nothing changes."""
+    read_json_object(request, (), empty_allowed=True)
+    result = stream.mark_unread(request.user.pk, notification_id)
+    if result is None:
+        raise ApiError(404, "not_found", "There is no such notification.")
+    return JsonResponse(
+        {"success": True, "notification_id": result.notification_id, "unread_count": result.unread_count}
+    )
+
+
+@json_api("POST")
 def undo_mark_all_read(request: ApiRequest) -> HttpResponse:
-    """By the `seq` that marking answered. Too late or a second time, nothing changes and the count is 0."""
+    """By the `seq` that marking all or many answered. Too late or a second time, nothing changes and the count is 0."""
     body = read_json_object(request, {"seq"})
     if "seq" not in body:
         raise ApiError(400, "invalid_fields", "The body lacks a field.", {"seq": ["This field is required."]})
@@ -200,6 +224,10 @@ READERS: dict[str, Callable[[str], Any]] = {
 }
 
 # --- Bits and pieces ------------------------------------------------------------------------------------------------
+
+
+def _is_id(value: object) -> bool:
+    return type(value) is int and 0 < value <= MAX_BIGINT  # true is an int to Python, not an id
 
 
 def _position(body: dict[str, Any], field: str) -> int:

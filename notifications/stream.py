@@ -70,6 +70,15 @@ class ReadAllResult:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadManyResult:
+    """`seq` is the position of the change, by which it can be undone; None when none of them was unread."""
+
+    count: int
+    unread_count: int
+    seq: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class UndoResult:
     """How many are unread again; 0 when it came too late, or a second time."""
 
@@ -220,6 +229,41 @@ def mark_all_read(user_id: int, up_to_seq: int | None = None) -> ReadAllResult:
             frame = payloads.all_read_frame(seq=inbox.last_seq, unread_count=unread, up_to_seq=limit)
             realtime.publish_after_commit([(user_id, frame)])
     return ReadAllResult(count, limit, unread, inbox.last_seq if count else None)
+
+
+def mark_many_read(user_id: int, ids: Iterable[int]) -> ReadManyResult:
+    """Mark those of these that are unread read: one change, one position. What is not this user's is passed over."""
+    with locked_inbox(user_id) as inbox:
+        rows = InsightNotification.objects.filter(user_id=user_id, pk__in=set(ids)).unread()
+        marked = sorted(rows.values_list("pk", flat=True))
+        if marked:
+            inbox.last_seq += 1
+            rows.update(read=True, read_at=timezone.now(), seq=inbox.last_seq)
+        unread = unread_count(user_id)
+        if marked:
+            frame = payloads.read_frame(seq=inbox.last_seq, unread_count=unread, ids=marked)
+            realtime.publish_after_commit([(user_id, frame)])
+    return ReadManyResult(len(marked), unread, inbox.last_seq if marked else None)
+
+
+def mark_unread(user_id: int, notification_id: int) -> ReadResult | None:
+    """Make a read one unread again; what is held, expired or replaced stays as it is. None as for `mark_read`."""
+    with locked_inbox(user_id) as inbox:
+        own = InsightNotification.objects.filter(user_id=user_id, pk=notification_id)
+        notification = own.with_signal().first()
+        if notification is None:
+            return None
+        live = notification.expired_at is None and notification.superseded_by_id is None
+        changed = notification.read and notification.seq is not None and live
+        if changed:
+            inbox.last_seq += 1
+            notification.read, notification.read_at, notification.seq = False, None, inbox.last_seq
+            notification.save(update_fields=["read", "read_at", "seq"])
+        unread = unread_count(user_id)
+        if changed:
+            frame = payloads.notification_frame("notification_updated", notification, unread_count=unread)
+            realtime.publish_after_commit([(user_id, frame)])
+    return ReadResult(notification_id, unread, changed)
 
 
 def undo_mark_all_read(user_id: int, seq: int) -> UndoResult:

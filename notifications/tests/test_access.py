@@ -40,6 +40,7 @@ SITE_ADDRESSES = [address for address in EVERY_ADDRESS if address not in ADMIN_A
 OBJECT_ADDRESSES: dict[str, tuple[str, type[Any]]] = {
     "notifications/<int:notification_id>/read/": ("POST", InsightNotification),
     "notifications/api/mark-read/<int:notification_id>/": ("POST", InsightNotification),
+    "notifications/api/mark-unread/<int:notification_id>/": ("POST", InsightNotification),
     "notifications/mutes/<int:mute_id>/delete/": ("POST", Mute),
     "notifications/api/mutes/<int:mute_id>/": ("DELETE", Mute),
     "signals/insight/<int:signal_id>/": ("GET", Signal),
@@ -190,6 +191,7 @@ NAMED_INSIDE = [
     ("GET", "notifications/api/list/?before={notification}", "", {400}),
     ("GET", "notifications/?before={notification}", "", {200, 400, 404}),
     ("GET", "notifications/export.csv?before={notification}", "", {200, 400, 404}),
+    ("POST", "notifications/api/mark-read/", '{{"ids": [{notification}]}}', {200}),
     ("POST", "notifications/api/mark-all-read/", '{{"up_to_seq": 999}}', {200}),
     ("POST", "notifications/api/mark-all-read/undo/", '{{"seq": {seq}}}', {200}),
     ("POST", "notifications/api/update-preferences/", '{{"user": {user}, "min_confidence": 1}}', {400}),

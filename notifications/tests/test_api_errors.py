@@ -18,6 +18,8 @@ GETS = ("/notifications/api/list/", "/notifications/api/unread-count/")
 MARK_ALL_READ = "/notifications/api/mark-all-read/"
 POSTS = (
     "/notifications/api/mark-read/1/",
+    "/notifications/api/mark-read/",
+    "/notifications/api/mark-unread/1/",
     MARK_ALL_READ,
     "/notifications/api/mark-all-read/undo/",
     "/notifications/api/update-preferences/",

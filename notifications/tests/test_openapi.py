@@ -39,6 +39,8 @@ SCHEMAS = DOCUMENT["components"]["schemas"]
 LIST = "/notifications/api/list/"
 UNREAD_COUNT = "/notifications/api/unread-count/"
 MARK_READ = "/notifications/api/mark-read/{notification_id}/"
+MARK_MANY_READ = "/notifications/api/mark-read/"
+MARK_UNREAD = "/notifications/api/mark-unread/{notification_id}/"
 MARK_ALL_READ = "/notifications/api/mark-all-read/"
 UNDO = "/notifications/api/mark-all-read/undo/"
 UPDATE_PREFERENCES = "/notifications/api/update-preferences/"
@@ -47,7 +49,7 @@ LIVEZ, READYZ = "/livez", "/readyz"
 PAUSE = "/notifications/api/pause/"
 MUTES = "/notifications/api/mutes/"
 MUTE = "/notifications/api/mutes/{mute_id}/"
-API_POSTS = (MARK_READ, MARK_ALL_READ, UNDO, UPDATE_PREFERENCES, PAUSE, MUTES)
+API_POSTS = (MARK_READ, MARK_MANY_READ, MARK_UNREAD, MARK_ALL_READ, UNDO, UPDATE_PREFERENCES, PAUSE, MUTES)
 
 ALERT = DOCUMENT["paths"][WEBHOOK]["post"]["requestBody"]["content"]["application/json"]["example"]
 TOO_LARGE = json.dumps({"x": "x" * 70_000})
@@ -153,12 +155,17 @@ ANSWERS: dict[tuple[str, str, int], Ask] = {
     ("get", UNREAD_COUNT, 200): lambda world: world.alice.get(UNREAD_COUNT),
     ("post", MARK_READ, 200): lambda world: world.post(MARK_READ),
     ("post", MARK_READ, 404): lambda world: world.post(MARK_READ.format(notification_id=123456)),
+    ("post", MARK_MANY_READ, 200): lambda world: world.post(MARK_MANY_READ, {"ids": [world.notification.pk]}),
+    ("post", MARK_UNREAD, 200): lambda world: world.post(MARK_UNREAD),
+    ("post", MARK_UNREAD, 404): lambda world: world.post(MARK_UNREAD.format(notification_id=123456)),
     ("post", MARK_ALL_READ, 200): lambda world: world.post(MARK_ALL_READ, {"up_to_seq": 1}),
     ("post", UNDO, 200): lambda world: world.post(UNDO, {"seq": 1}),
     ("post", UPDATE_PREFERENCES, 200): lambda world: world.post(UPDATE_PREFERENCES, {"sound": True}),
     **refusals_of_get(LIST),
     **refusals_of_get(UNREAD_COUNT),
     **refusals_of_post(MARK_READ),
+    **refusals_of_post(MARK_MANY_READ),
+    **refusals_of_post(MARK_UNREAD),
     **refusals_of_post(MARK_ALL_READ),
     **refusals_of_post(UNDO),
     **refusals_of_post(UPDATE_PREFERENCES),
@@ -248,7 +255,7 @@ def test_the_site_answers_as_documented(world: World, answer: tuple[str, str, in
         assert_fits(int(value) if header["schema"]["type"] == "integer" else value, header["schema"])
 
 
-@pytest.mark.parametrize("path", [path for path in API_POSTS if path != MARK_READ])
+@pytest.mark.parametrize("path", [path for path in API_POSTS if path not in {MARK_READ, MARK_UNREAD}])
 def test_an_example_fits_its_schema_and_is_taken(world: World, path: str) -> None:
     body = DOCUMENT["paths"][path]["post"]["requestBody"]["content"]["application/json"]
 
