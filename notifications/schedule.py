@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from notifications import changes, lifecycle, retention
 from notifications.delivery import waking
+from notifications.digests import sending
 from notifications.reconcile import reconcile
 
 DAY_S = 24 * 60 * 60
@@ -17,7 +18,8 @@ class Job:
     """A function to call every `every_s` seconds, for the first time `first_after_s` after the start.
 
     One that returns False has more to do, and is called again when others had their turn. One that `leaves_dispatches`
-    takes a function as its argument, and gives it the dispatches that are to go on later.
+    takes a function as its argument, and gives it the dispatches that are to go on later. One that `waits_for_others`,
+    servers that are not ours, runs in a thread of its own where the worker is a thread.
     """
 
     name: str
@@ -25,6 +27,7 @@ class Job:
     first_after_s: float
     function: Callable[..., object]
     leaves_dispatches: bool = False
+    waits_for_others: bool = False
 
 
 JOBS = (
@@ -33,5 +36,6 @@ JOBS = (
     Job("release held notifications", 10, 2, lifecycle.release_held),
     Job("expire notifications", 30, 5, lifecycle.expire_for_a_turn),
     Job("deliver", 10, 3, waking.sweep),
+    Job("send digests", 60, 20, sending.send_due_for_a_while, waits_for_others=True),
     Job("clean up", DAY_S, 15 * 60, retention.delete_old),
 )

@@ -50,8 +50,8 @@ class _Errand(NamedTuple):
 class Worker(threading.Thread):
     """Takes errands from a queue, in turns, and runs what is due of the schedule in between."""
 
-    def __init__(self, jobs: tuple[Job, ...] = JOBS) -> None:
-        super().__init__(name="notifications-worker", daemon=True)
+    def __init__(self, jobs: tuple[Job, ...] = JOBS, *, name: str = "notifications-worker") -> None:
+        super().__init__(name=name, daemon=True)
         self._errands: queue.SimpleQueue[_Errand | None] = queue.SimpleQueue()
         self._waiting: set[_Errand] = set()  # what is in the queue, so that the sweep adds nothing twice
         started = time.monotonic()
@@ -108,11 +108,14 @@ _worker: Worker | None = None
 
 
 def start() -> None:
-    """Start this process's worker, once, and the thread that delivers beside it."""
+    """Start this process's worker, once, and beside it the threads that talk to servers which are not ours."""
     global _worker
     if _worker is None:
-        _worker = Worker()
+        _worker = Worker(tuple(job for job in JOBS if not job.waits_for_others))
         _worker.start()
+        for job in JOBS:
+            if job.waits_for_others:
+                Worker((job,), name=f"notifications-{job.name.replace(' ', '-')}").start()
         waking.start()
 
 

@@ -102,28 +102,27 @@ class Reader:
         self._house: dict[Period, _House] = {}
         self._shared: dict[tuple[Period, Rules], Judged] = {}
 
-    def read(self, runs: Sequence[DigestRun]) -> dict[int, Digest]:
-        """The digests of these runs, by the id of the run."""
+    def read(self, runs: Sequence[DigestRun]) -> list[Digest]:
+        """The digests of these runs, in their order."""
         users = sorted({run.user_id for run in runs})
         periods = _periods(runs)
         of_users: dict[int, set[Period]] = defaultdict(set)
-        for run in runs:
-            of_users[run.user_id].add(periods[run.pk])
+        for run, period in zip(runs, periods, strict=True):
+            of_users[run.user_id].add(period)
         own = _Own(of_users)
         rules = deciding.rules_of(users)
         no_house = _without_house(users)
         unread, unread_counts = _unread(users)
         held = _held(users)
-        found = {}
-        for run in runs:
-            user_id, period = run.user_id, periods[run.pk]
+        digests = []
+        for user_id, period in zip((run.user_id for run in runs), periods, strict=True):
             judged = [own.judge(user_id, period, rules[user_id])]
             if user_id not in no_house:
                 judged.append(self._judge_house(period, rules[user_id]))
             digest = Digest(period, unread[user_id], unread_counts[user_id], held_count=held[user_id])
             _fill(digest, judged, shown={signal.pk for signal in digest.unread})
-            found[run.pk] = digest
-        return found
+            digests.append(digest)
+        return digests
 
     def _judge_house(self, period: Period, rules: Rules) -> Judged:
         key = (period, rules)
@@ -136,20 +135,20 @@ class Reader:
         return self._shared[key]
 
 
-def _periods(runs: Sequence[DigestRun]) -> dict[int, Period]:
+def _periods(runs: Sequence[DigestRun]) -> list[Period]:
     """Since the last digest that said what there was; a trial always tells of a day."""
     said = DigestRun.objects.daily().filter(state__in=[DigestState.SENT, DigestState.NOTHING])
     said = said.filter(user_id__in={run.user_id for run in runs})
-    latest: dict[int, list[dt.datetime]] = defaultdict(list)
+    said_at: dict[int, list[dt.datetime]] = defaultdict(list)
     oldest = min(run.due_at for run in runs) - FURTHEST_BACK
     for user_id, due_at in said.filter(due_at__gt=oldest).values_list("user_id", "due_at"):
-        latest[user_id].append(due_at)
-    periods = {}
-    for run in runs:
-        earlier = [due_at for due_at in latest[run.user_id] if run.due_at - FURTHEST_BACK < due_at < run.due_at]
-        since = max(earlier) if earlier and not run.trial else run.due_at - DAY
-        periods[run.pk] = Period(since, run.due_at)
-    return periods
+        said_at[user_id].append(due_at)
+    return [_period(run, said_at[run.user_id]) for run in runs]
+
+
+def _period(run: DigestRun, said_at: Sequence[dt.datetime]) -> Period:
+    earlier = [due_at for due_at in said_at if run.due_at - FURTHEST_BACK < due_at < run.due_at]
+    return Period(max(earlier) if earlier and not run.trial else run.due_at - DAY, run.due_at)
 
 
 def _fill(digest: Digest, judged: Sequence[Judged], *, shown: set[int]) -> None:

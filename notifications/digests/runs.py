@@ -10,10 +10,10 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
 from operator import or_
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -26,6 +26,8 @@ from notifications.quiet import zone_or_utc
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
+
+T = TypeVar("T")
 
 BATCH = 100  # mails for which one connection is opened; many servers close it after so many
 OPENED_AT_ONCE = 1000  # users looked at and rows written in one statement
@@ -50,28 +52,17 @@ TOO_LATE = "The mail server took nothing that day."
 
 def open_due(now: dt.datetime, users: QuerySet[User] | None = None) -> int:
     """Write a row for each user whose digest has become due; return how many. Twice at once is once."""
-    opened = 0
-    for due, zones in _due_zones(now).items():
-        for some in _chunks(sorted(zones.items()), ZONES_AT_ONCE):
-            at_that_time = reduce(or_, (Q(time_zone=zone, digest_time__in=times) for zone, times in some))
-            opened += _open(_subscribers(users).filter(at_that_time), due, now)
-    return opened
+    return sum(_write(chunk) for chunk in _to_open(now, None, users))
 
 
 def open_date(day: dt.date, now: dt.datetime, users: QuerySet[User] | None = None) -> int:
     """The same for a given local date, whether it is due or not: for those who have none of it yet."""
-    return _open(_subscribers(users), day, now)
+    return sum(_write(chunk) for chunk in _to_open(now, day, users))
 
 
-def waiting_for(day: dt.date | None, now: dt.datetime, users: QuerySet[User] | None = None) -> QuerySet[Any]:
-    """The preferences of those for whom `open_due` (or `open_date`) would write a row, in the order of the users."""
-    if day is not None:
-        return _without_run(_subscribers(users), day)
-    found = NotificationPreference.objects.none()
-    for local_date, zones in _due_zones(now).items():
-        for zone, times in zones.items():
-            found |= _without_run(_subscribers(users).filter(time_zone=zone, digest_time__in=times), local_date)
-    return found.order_by("user_id")
+def would_open(now: dt.datetime, day: dt.date | None, users: QuerySet[User] | None = None) -> Iterator[list[DigestRun]]:
+    """What the two would write, unsaved, in chunks of users."""
+    return _to_open(now, day, users)
 
 
 def open_trial(user: User, now: dt.datetime) -> DigestRun | None:
@@ -110,6 +101,21 @@ def send_again(run: DigestRun, now: dt.datetime) -> bool:
     )
 
 
+def _to_open(now: dt.datetime, day: dt.date | None, users: QuerySet[User] | None) -> Iterator[list[DigestRun]]:
+    if day is not None:
+        yield from _new_runs(_subscribers(users), day, now)
+        return
+    for local_date, zones in _due_zones(now).items():
+        for some in chunks(sorted(zones.items()), ZONES_AT_ONCE):
+            at_that_time = reduce(or_, (Q(time_zone=zone, digest_time__in=times) for zone, times in some))
+            yield from _new_runs(_subscribers(users).filter(at_that_time), local_date, now)
+
+
+def _write(chunk: list[DigestRun]) -> int:
+    DigestRun.objects.bulk_create(chunk, ignore_conflicts=True)
+    return len(chunk)
+
+
 def _due_zones(now: dt.datetime) -> dict[dt.date, dict[str, set[dt.time]]]:
     """By local date, the zones and times at which a digest is due: each pair in use is judged once, in Python."""
     # PostgreSQL knows a time of 24:00, Python does not; only raw SQL could have written it.
@@ -131,18 +137,16 @@ def _without_run(rows: QuerySet[NotificationPreference], day: dt.date) -> QueryS
     return rows.filter(~Exists(run))
 
 
-def _open(rows: QuerySet[NotificationPreference], day: dt.date, now: dt.datetime) -> int:
+def _new_runs(rows: QuerySet[NotificationPreference], day: dt.date, now: dt.datetime) -> Iterator[list[DigestRun]]:
     """In chunks, in the order of the users: memory stays the same however many there are."""
-    opened, last_user_id = 0, 0
+    last_user_id = 0
     while True:
         missing = _without_run(rows, day).filter(user_id__gt=last_user_id).order_by("user_id")
         chunk = list(missing.select_related("user")[:OPENED_AT_ONCE])
         if not chunk:
-            return opened
+            return
         last_user_id = chunk[-1].user_id
-        runs = [_new_run(preference, day, now) for preference in _wanted_it_then(chunk, day)]
-        DigestRun.objects.bulk_create(runs, ignore_conflicts=True)
-        opened += len(runs)
+        yield [_new_run(preference, day, now) for preference in _wanted_it_then(chunk, day)]
 
 
 def _wanted_it_then(chunk: list[NotificationPreference], day: dt.date) -> list[NotificationPreference]:
@@ -268,6 +272,6 @@ def _free(now: dt.datetime, *, whenever: bool = False) -> QuerySet[DigestRun]:
     return free if whenever else free.filter(next_attempt_at__lte=now)
 
 
-def _chunks(rows: list[Any], size: int) -> Iterator[list[Any]]:
+def chunks(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     for start in range(0, len(rows), size):
         yield rows[start : start + size]

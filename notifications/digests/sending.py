@@ -71,6 +71,7 @@ def send_due(
     users: QuerySet[User] | None = None,
     day: dt.date | None = None,
     should_stop: Callable[[], bool] = lambda: False,
+    before_all: Callable[[], object] = lambda: None,
     after_each: Callable[[], object] = lambda: None,
 ) -> Report:
     """Open the runs that are due (or those of this local date) and send all that are to be tried now.
@@ -84,6 +85,7 @@ def send_due(
     report.failed = runs.give_up_old(now)
     only = None if users is None else list(users.values_list("pk", flat=True))
     reader = content.Reader()
+    before_all()
     while not should_stop() and not report.server_away:
         claimed = runs.claim(timezone.now(), only=only)
         if not claimed.runs:
@@ -93,13 +95,13 @@ def send_due(
     return report
 
 
-def send_due_for_a_while() -> Report:
-    """The schedule's job."""
+def send_due_for_a_while() -> bool:
+    """The schedule's job: a turn; False when the time was up before all had been tried."""
     end = time.monotonic() + JOB_BUDGET_S
     report = send_due(should_stop=lambda: time.monotonic() >= end)
     if report.done:
         logger.info("Digests: %s", report)
-    return report
+    return time.monotonic() < end or bool(report.server_away)
 
 
 class _Batch:
@@ -136,7 +138,7 @@ class _Batch:
     def _read(self, some: list[DigestRun]) -> dict[int, tuple[content.Digest, NotificationPreference]]:
         """Nothing when it fails: one user's unreadable row must not keep the others' mails back."""
         try:
-            digests = self._reader.read(some)
+            digests = dict(zip((run.pk for run in some), self._reader.read(some), strict=True))
             wanted = NotificationPreference.objects.filter(user__in=[run.user_id for run in some])
             preferences = {preference.user_id: preference for preference in wanted.select_related("user")}
         except Exception:

@@ -1,22 +1,27 @@
-"""Fixtures of the socket tests."""
+"""Fixtures of the tests of sockets and digests."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import datetime as dt
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import OperationalError
 
 from notifications import hub, realtime, sockets
-from notifications.models import InsightNotification
+from notifications.models import InsightNotification, NotificationPreference
 from notifications.tests import tabs
+from notifications.tests.mail_server import MailServer
 from notifications.tests.tabs import Tab
 from signals.models import Signal
 
 OpenTab = Callable[..., Awaitable[Tab]]
 NewInsight = Callable[..., Awaitable[InsightNotification]]
+MakeInsight = Callable[..., Signal]
+Subscribe = Callable[..., User]
 
 
 @pytest.fixture
@@ -80,3 +85,31 @@ def lost_rechecks(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def database_away() -> Exception:
     return OperationalError("the database is away")
+
+
+@pytest.fixture
+def mail_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[MailServer]:
+    server = MailServer()
+    monkeypatch.setattr(settings, "EMAIL_BACKEND", "django.core.mail.backends.smtp.EmailBackend")
+    monkeypatch.setattr(settings, "EMAIL_HOST", "127.0.0.1")
+    monkeypatch.setattr(settings, "EMAIL_PORT", server.port)
+    monkeypatch.setattr(settings, "EMAIL_TIMEOUT", 5)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def subscribe(make_insight: MakeInsight) -> Subscribe:
+    """A user whose digest is due all day, with an unread insight to tell of."""
+
+    def make(name: str, *, insights: int = 1, **preferences: Any) -> User:
+        user = User.objects.create_user(name, f"{name}@example.org")
+        NotificationPreference.objects.filter(user=user).update(
+            **{"email_digest_enabled": True, "digest_time": dt.time(0), "time_zone": "UTC"} | preferences
+        )
+        for _number in range(insights):
+            make_insight(user)
+        return user
+
+    return make

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -26,34 +26,6 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.services]
 
 MakeInsight = Callable[..., Signal]
 Subscribe = Callable[..., User]
-
-
-@pytest.fixture
-def mail_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[MailServer]:
-    server = MailServer()
-    monkeypatch.setattr(settings, "EMAIL_BACKEND", "django.core.mail.backends.smtp.EmailBackend")
-    monkeypatch.setattr(settings, "EMAIL_HOST", "127.0.0.1")
-    monkeypatch.setattr(settings, "EMAIL_PORT", server.port)
-    monkeypatch.setattr(settings, "EMAIL_TIMEOUT", 5)
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def subscribe(make_insight: MakeInsight) -> Subscribe:
-    """A user whose digest is due all day, with an unread insight to tell of."""
-
-    def make(name: str, *, insights: int = 1, **preferences: Any) -> User:
-        user = User.objects.create_user(name, f"{name}@example.org")
-        NotificationPreference.objects.filter(user=user).update(
-            **{"email_digest_enabled": True, "digest_time": dt.time(0), "time_zone": "UTC"} | preferences
-        )
-        for _number in range(insights):
-            make_insight(user)
-        return user
-
-    return make
 
 
 def run_of(user: User) -> DigestRun:
