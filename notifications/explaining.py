@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
+from notifications import preferences
 from notifications.preferences import (
     UNTIL_TURNED_ON,
+    Channel,
     Chosen,
     Decision,
     Facts,
     MuteKind,
     Reason,
     Rules,
+    Verdict,
     chosen_by,
 )
 from notifications.quiet import zone_or_utc
@@ -34,11 +37,21 @@ def explain(decision: Decision, rules: Rules, facts: Facts) -> str:
         case Reason.QUIET_HOURS:
             return _quiet(decision, rules)
         case reason:
-            return explain_against(reason, rules, facts)
+            return _against(reason, rules, facts)
 
 
-def explain_against(reason: Reason, rules: Rules, facts: Facts) -> str:
-    """Why this rule, one that has nothing to do with quiet hours, kept it back."""
+def explain_kept_back(reason: Reason, rules: Rules, facts: Facts | None, moment: dt.datetime) -> str:
+    """Why this rule kept an insight back on the web at that moment.
+
+    The figures are left out where they do not lead to that rule, as when the insight was scored again meanwhile, and
+    where nothing is known of it any more.
+    """
+    if facts is None or preferences.decide(rules, facts, Channel.WEBSOCKET, moment).reason != reason:
+        return str(reason.label).lower()
+    return explain(Decision(Verdict.SUPPRESS, reason), rules, facts)
+
+
+def _against(reason: Reason, rules: Rules, facts: Facts) -> str:
     match reason:
         case Reason.CHANNEL_OFF:
             return _("this channel is switched off")

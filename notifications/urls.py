@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from notifications import api, preference_views, quieting_views, views
+from notifications import api, device_views, hidden_views, preference_views, quieting_views, views
 from notifications.digests import views as digests
 
 urlpatterns = [
@@ -22,11 +22,19 @@ urlpatterns = [
     path("api/mark-all-read/", api.mark_all_read, name="api_mark_all_read"),
     path("api/mark-all-read/undo/", api.undo_mark_all_read, name="api_undo_mark_all_read"),
     path("api/update-preferences/", preference_views.api_update_preferences, name="api_update_preferences"),
+    path("api/preview-preferences/", preference_views.api_preview_preferences, name="api_preview_preferences"),
+    path("hidden/", hidden_views.hidden_page, name="hidden"),
+    path("api/hidden/", hidden_views.api_hidden, name="api_hidden"),
     path("pause/", quieting_views.pause, name="pause"),
     path("mutes/", quieting_views.mute, name="mute"),
     path("mutes/<int:mute_id>/delete/", quieting_views.unmute, name="unmute"),
     path("api/pause/", quieting_views.api_pause, name="api_pause"),
     path("api/mutes/", quieting_views.api_mutes, name="api_mutes"),
     path("api/mutes/<int:mute_id>/", quieting_views.api_mute, name="api_mute"),
+    path("devices/<int:device_id>/remove/", device_views.remove_device, name="remove_device"),
+    path("devices/<int:device_id>/test/", device_views.test_device, name="test_device"),
+    path("api/push-subscriptions/", device_views.api_push_subscriptions, name="api_push_subscriptions"),
+    path("api/push-subscriptions/renew/", device_views.api_renew_push_subscription, name="api_renew_push"),
+    path("api/push-read/", device_views.api_push_read, name="api_push_read"),
     path("api/<path:rest>", api.not_found, name="api_not_found"),
 ]

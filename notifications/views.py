@@ -113,7 +113,7 @@ def insight(request: ApiRequest, signal_id: int) -> HttpResponse:
         "expired": timezone.now() >= (notification or signal).expires_at,
         "life_bars": settings.NOTIFICATIONS_LIFE_BARS,
         "track_record": track_record.of_band(request.user, signal.ai_confidence),
-        "why_not": "" if notification else why_not_notified(request.user, signal),
+        "why_not": None if notification else why_not_notified(request.user, signal),
         "delivery_logs": NotificationDeliveryLog.objects.filter(notification__in=own).order_by("created_at", "pk"),
     }
     return _render(request, "notifications/insight.html", context, _own_zone(request.user))

@@ -14,7 +14,7 @@ from django.utils.http import urlencode
 
 from notifications import api
 
-GETS = ("/notifications/api/list/", "/notifications/api/unread-count/")
+GETS = ("/notifications/api/list/", "/notifications/api/unread-count/", "/notifications/api/hidden/")
 MARK_ALL_READ = "/notifications/api/mark-all-read/"
 POSTS = (
     "/notifications/api/mark-read/1/",

@@ -20,7 +20,8 @@ from pytest_django import Settings
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
-from notifications import realtime
+from notifications import preference_views, realtime
+from notifications.delivery import webpush
 from notifications.forms import PreferenceForm
 from notifications.models import InsightNotification, Mute
 from notifications.preferences import MuteKind, Reason
@@ -44,13 +45,19 @@ MARK_UNREAD = "/notifications/api/mark-unread/{notification_id}/"
 MARK_ALL_READ = "/notifications/api/mark-all-read/"
 UNDO = "/notifications/api/mark-all-read/undo/"
 UPDATE_PREFERENCES = "/notifications/api/update-preferences/"
+PREVIEW = "/notifications/api/preview-preferences/"
 WEBHOOK = "/signals/webhook/{token}/"
 LIVEZ, READYZ = "/livez", "/readyz"
+HIDDEN = "/notifications/api/hidden/"
 PAUSE = "/notifications/api/pause/"
 MUTES = "/notifications/api/mutes/"
 MUTE = "/notifications/api/mutes/{mute_id}/"
-API_POSTS = (MARK_READ, MARK_MANY_READ, MARK_UNREAD, MARK_ALL_READ, UNDO, UPDATE_PREFERENCES, PAUSE, MUTES)
+PUSH = "/notifications/api/push-subscriptions/"
+PUSH_RENEWAL = "/notifications/api/push-subscriptions/renew/"
+PUSH_READ = "/notifications/api/push-read/"
+API_POSTS = (MARK_READ, MARK_MANY_READ, MARK_UNREAD, MARK_ALL_READ, UNDO, UPDATE_PREFERENCES, PAUSE, MUTES, PUSH)
 
+SUBSCRIPTION = DOCUMENT["paths"][PUSH]["post"]["requestBody"]["content"]["application/json"]["example"]
 ALERT = DOCUMENT["paths"][WEBHOOK]["post"]["requestBody"]["content"]["application/json"]["example"]
 TOO_LARGE = json.dumps({"x": "x" * 70_000})
 
@@ -119,6 +126,11 @@ def too_many(world: World) -> Any:
     return world.post(WEBHOOK, ALERT)
 
 
+def too_many_previews(world: World) -> Any:
+    world.monkeypatch.setattr(preference_views, "PREVIEWS_A_MINUTE", 0)
+    return world.post(PREVIEW, {})
+
+
 def database_away(world: World) -> Any:
     world.close_database()
     return world.post(WEBHOOK, ALERT)
@@ -149,6 +161,31 @@ def refusals_of_get(path: str) -> dict[tuple[str, str, int], Ask]:
     }
 
 
+def refusals_by_token(path: str) -> dict[tuple[str, str, int], Ask]:
+    """What is refused where nobody has to be signed in."""
+    return {
+        ("post", path, 400): lambda world: world.post(path, {"nonsense": 1}, client=world.nobody),
+        ("post", path, 405): lambda world: world.nobody.get(path),
+        ("post", path, 413): lambda world: world.post(path, TOO_LARGE, client=world.nobody),
+        ("post", path, 415): lambda world: world.nobody.post(path, "{}", content_type="text/plain"),
+    }
+
+
+def subscribed(world: World) -> dict[str, str]:
+    """The body that names the subscription that Alice has now."""
+    world.post(PUSH, SUBSCRIPTION)
+    return {"endpoint": SUBSCRIPTION["endpoint"]}
+
+
+def deleted(world: World, body: object, *, client: Client | None = None, kind: str = "application/json") -> Any:
+    text = body if isinstance(body, str) else json.dumps(body)
+    return (client or world.alice).delete(PUSH, text, kind)
+
+
+def renewed(world: World, old: str) -> Any:
+    return world.post(PUSH_RENEWAL, SUBSCRIPTION | {"old_endpoint": old}, client=world.nobody)
+
+
 # How each documented answer is brought about.
 ANSWERS: dict[tuple[str, str, int], Ask] = {
     ("get", LIST, 200): lambda world: world.alice.get(LIST),
@@ -163,12 +200,17 @@ ANSWERS: dict[tuple[str, str, int], Ask] = {
     ("post", UPDATE_PREFERENCES, 200): lambda world: world.post(UPDATE_PREFERENCES, {"sound": True}),
     **refusals_of_get(LIST),
     **refusals_of_get(UNREAD_COUNT),
+    ("get", HIDDEN, 200): lambda world: world.alice.get(HIDDEN),
+    **refusals_of_get(HIDDEN),
     **refusals_of_post(MARK_READ),
     **refusals_of_post(MARK_MANY_READ),
     **refusals_of_post(MARK_UNREAD),
     **refusals_of_post(MARK_ALL_READ),
     **refusals_of_post(UNDO),
     **refusals_of_post(UPDATE_PREFERENCES),
+    ("post", PREVIEW, 200): lambda world: world.post(PREVIEW, {"min_confidence": 99}),
+    ("post", PREVIEW, 429): too_many_previews,
+    **refusals_of_post(PREVIEW),
     ("post", PAUSE, 200): lambda world: world.post(PAUSE, {"for": "until_tomorrow"}),
     ("post", MUTES, 200): lambda world: world.post(MUTES, {"kind": "symbol", "name": "EURUSD", "for_h": None}),
     **refusals_of_post(PAUSE),
@@ -181,6 +223,27 @@ ANSWERS: dict[tuple[str, str, int], Ask] = {
     ("delete", MUTE, 405): lambda world: world.alice.get(world.address(MUTE)),
     ("delete", MUTE, 413): lambda world: world.alice.delete(world.address(MUTE), TOO_LARGE, "application/json"),
     ("delete", MUTE, 415): lambda world: world.alice.delete(world.address(MUTE), "{}", "text/plain"),
+    ("post", PUSH, 200): lambda world: world.post(PUSH, SUBSCRIPTION),
+    **refusals_of_post(PUSH),
+    ("post", PUSH, 405): lambda world: world.alice.get(PUSH),
+    ("delete", PUSH, 200): lambda world: deleted(world, subscribed(world)),
+    ("delete", PUSH, 400): lambda world: deleted(world, "{]"),
+    ("delete", PUSH, 401): lambda world: deleted(world, {}, client=world.nobody),
+    ("delete", PUSH, 403): lambda world: deleted(world, {}, client=world.without_csrf_token),
+    ("delete", PUSH, 404): lambda world: deleted(world, {"endpoint": "https://fcm.googleapis.com/another"}),
+    ("delete", PUSH, 405): lambda world: world.alice.put(PUSH),
+    ("delete", PUSH, 413): lambda world: deleted(world, TOO_LARGE),
+    ("delete", PUSH, 415): lambda world: deleted(world, "{}", kind="text/plain"),
+    ("post", PUSH_RENEWAL, 200): lambda world: renewed(world, subscribed(world)["endpoint"]),
+    ("post", PUSH_RENEWAL, 404): lambda world: renewed(world, "https://fcm.googleapis.com/another"),
+    **refusals_by_token(PUSH_RENEWAL),
+    ("post", PUSH_READ, 200): lambda world: world.post(
+        PUSH_READ, {"token": webpush.read_token(world.notification)}, client=world.nobody
+    ),
+    ("post", PUSH_READ, 404): lambda world: world.post(
+        PUSH_READ, {"token": webpush.read_token(InsightNotification(user_id=1, pk=123456))}, client=world.nobody
+    ),
+    **refusals_by_token(PUSH_READ),
     ("post", WEBHOOK, 201): lambda world: world.post(WEBHOOK, ALERT),
     ("post", WEBHOOK, 200): duplicate,
     ("post", WEBHOOK, 400): lambda world: world.post(WEBHOOK, ALERT | {"sl": "x"}),
@@ -273,7 +336,7 @@ def test_the_documents_vocabularies_are_those_of_the_code() -> None:
     assert SCHEMAS["MuteKind"]["enum"] == list(MuteKind.values)
     assert SCHEMAS["Timeframe"]["enum"] == list(Timeframe.values)
     assert SCHEMAS["Side"]["enum"] == list(Side.values)
-    assert set(SCHEMAS["Preferences"]["properties"]) == set(PreferenceForm.Meta.fields)
+    assert set(SCHEMAS["Preferences"]["properties"]) == set(PreferenceForm.Meta.fields) | {"quiet_windows"}
 
 
 def test_an_unknown_address_of_the_api_answers_with_the_documented_error(world: World) -> None:
