@@ -12,12 +12,17 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.http import QueryDict
 from django.utils.dateparse import parse_datetime
+from django.utils.text import format_lazy
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from notifications.models import NotificationPreference
 from notifications.preferences import QuietMode, as_decimal, canonical_strategies, canonical_symbols
 from notifications.quiet import known_zones, zone_or_utc
 
 if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
     ModelForm = forms.ModelForm[NotificationPreference]
 else:
     ModelForm = forms.ModelForm  # generic in the stubs only
@@ -27,7 +32,15 @@ MAX_ENTRY_CHARS = 64
 # What exchanges use in tickers: BRK.B, ES1!, ^GSPC, GC=F, M&M, 0700. At most as long as a signal's own column.
 SYMBOL = re.compile(r"[A-Z0-9.!^=&+#$*]{1,32}")
 SPACED_SEPARATOR = re.compile(r"\s*[/:]\s*")
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+WEEKDAYS = (
+    gettext_lazy("Monday"),
+    gettext_lazy("Tuesday"),
+    gettext_lazy("Wednesday"),
+    gettext_lazy("Thursday"),
+    gettext_lazy("Friday"),
+    gettext_lazy("Saturday"),
+    gettext_lazy("Sunday"),
+)
 
 
 class NamesWidget(forms.Widget):
@@ -42,23 +55,27 @@ class NamesField(forms.Field):
 
     widget = NamesWidget
 
-    def __init__(self, *, canonical: Callable[[list[str]], list[str]], noun: str, **kwargs: Any) -> None:
+    def __init__(self, *, canonical: Callable[[list[str]], list[str]], noun: StrOrPromise, **kwargs: Any) -> None:
         super().__init__(required=False, **kwargs)
         self.canonical, self.noun = canonical, noun
 
     def to_python(self, value: list[str] | None) -> list[str]:
         given = [name for name in value or [] if name.strip()]
         if len(given) > MAX_ENTRIES:
-            raise ValidationError(f"At most {MAX_ENTRIES} {self.noun}; these are {len(given)}.")
+            raise ValidationError(
+                _("At most %(most)d %(names)s; these are %(given)d.")
+                % {"most": MAX_ENTRIES, "names": self.noun, "given": len(given)}
+            )
         for name in given:
             self._refuse_implausible(name)
         return self.canonical(given)
 
     def _refuse_implausible(self, name: str) -> None:
         if len(name) > MAX_ENTRY_CHARS:
-            raise ValidationError(f"“{name[:MAX_ENTRY_CHARS]}…” is longer than {MAX_ENTRY_CHARS} characters.")
+            values = {"name": name[:MAX_ENTRY_CHARS], "most": MAX_ENTRY_CHARS}
+            raise ValidationError(_("“%(name)s…” is longer than %(most)d characters.") % values)
         if not name.isprintable():
-            raise ValidationError(f"“{_visible(name)}” contains characters that cannot be shown.")
+            raise ValidationError(_("“%(name)s” contains characters that cannot be shown.") % {"name": _visible(name)})
 
 
 class SymbolsField(NamesField):
@@ -67,7 +84,8 @@ class SymbolsField(NamesField):
         canonical = canonical_symbols([name])
         words = SPACED_SEPARATOR.sub("/", name).split()
         if not canonical or not SYMBOL.fullmatch(canonical[0]) or len(words) > 1:
-            raise ValidationError(f"“{name}” is not a symbol; one looks like EURUSD, EUR/USD or FX:EURUSD.")
+            text = _("“%(name)s” is not a symbol; one looks like EURUSD, EUR/USD or FX:EURUSD.")
+            raise ValidationError(text % {"name": name})
 
 
 class TimeZoneField(forms.CharField):
@@ -77,7 +95,8 @@ class TimeZoneField(forms.CharField):
         name = super().clean(value)
         zones = {zone.casefold(): zone for zone in known_zones()}
         if name.casefold() not in zones:
-            raise ValidationError(f"“{name[:64]}” is not a known time zone; one looks like Europe/London.")
+            text = _("“%(name)s” is not a known time zone; one looks like Europe/London.")
+            raise ValidationError(text % {"name": name[:64]})
         return zones[name.casefold()]
 
 
@@ -94,9 +113,9 @@ class MomentField(forms.Field):
         except ValueError:
             moment = None
         if moment is None:
-            raise ValidationError("Enter a date and time such as 2026-03-01 14:30.")
+            raise ValidationError(_("Enter a date and time such as 2026-03-01 14:30."))
         if not 2000 <= moment.year < 2200:  # far from both ends of the calendar, where zones cannot be applied
-            raise ValidationError("Enter a date between 2000 and 2199.")
+            raise ValidationError(_("Enter a date between 2000 and 2199."))
         return moment
 
 
@@ -109,12 +128,12 @@ CSS_CLASSES: dict[type[forms.Widget], str] = {
 }
 
 
-def _flag(label: str, help_text: str = "") -> forms.BooleanField:
+def _flag(label: StrOrPromise, help_text: StrOrPromise = "") -> forms.BooleanField:
     return forms.BooleanField(label=label, help_text=help_text, required=False)
 
 
-def _time(label: str, help_text: str = "") -> forms.TimeField:
-    wrong = f"{label}: enter a time such as 22:00."
+def time_field(label: StrOrPromise, help_text: StrOrPromise = "") -> forms.TimeField:
+    wrong = format_lazy(gettext_lazy("{label}: enter a time such as 22:00."), label=label)
     return forms.TimeField(
         label=label,
         help_text=help_text,
@@ -129,68 +148,88 @@ class PreferenceForm(ModelForm):
     `instance` is the row to change; whoever saves has locked it. Staff alone have `house_insights_for_staff`.
     """
 
-    web_enabled = _flag("In the browser", "A toast and the bell, on every page that is open.")
-    push_enabled = _flag("Web push", "On this device, also while the browser is closed.")
-    email_digest_enabled = _flag("Daily e-mail", "One message that sums up the day.")
+    web_enabled = _flag(
+        gettext_lazy("In the browser"), gettext_lazy("A toast and the bell, on every page that is open.")
+    )
+    push_enabled = _flag(gettext_lazy("Web push"), gettext_lazy("On this device, also while the browser is closed."))
+    email_digest_enabled = _flag(gettext_lazy("Daily e-mail"), gettext_lazy("One message that sums up the day."))
     min_confidence = forms.DecimalField(
-        label="Minimum AI confidence",
-        help_text="An insight with exactly this confidence still comes through.",
+        label=gettext_lazy("Minimum AI confidence"),
+        help_text=gettext_lazy("An insight with exactly this confidence still comes through."),
         decimal_places=2,
         validators=[
-            MinValueValidator(0, "Enter a number from 0 to 100."),
-            MaxValueValidator(100, "Enter a number from 0 to 100."),
+            MinValueValidator(0, gettext_lazy("Enter a number from 0 to 100.")),
+            MaxValueValidator(100, gettext_lazy("Enter a number from 0 to 100.")),
         ],
-        error_messages={"required": "Enter a number from 0 to 100.", "invalid": "Enter a number from 0 to 100."},
+        error_messages={
+            "required": gettext_lazy("Enter a number from 0 to 100."),
+            "invalid": gettext_lazy("Enter a number from 0 to 100."),
+        },
         widget=forms.NumberInput(attrs={"min": "0", "max": "100", "step": "0.01"}),
     )
     strategies_filter = NamesField(
-        label="Strategies",
-        help_text="Choose none to get every strategy.",
+        label=gettext_lazy("Strategies"),
+        help_text=gettext_lazy("Choose none to get every strategy."),
         canonical=canonical_strategies,
-        noun="strategies",
+        noun=gettext_lazy("strategies"),
     )
     symbols_filter = SymbolsField(
-        label="Symbols",
-        help_text="Choose none to get every symbol.",
+        label=gettext_lazy("Symbols"),
+        help_text=gettext_lazy("Choose none to get every symbol."),
         canonical=canonical_symbols,
-        noun="symbols",
+        noun=gettext_lazy("symbols"),
     )
-    high_priority_only = _flag("High priority only", "Leave out medium and low priority, whatever their confidence.")
-    quiet_hours_enabled = _flag("Keep quiet hours", "No toast, no sound, no push between two times of the day.")
-    quiet_start_time = _time("Quiet from")
-    quiet_end_time = _time("Quiet until", "Earlier than the start: over midnight. The same time: all day.")
+    high_priority_only = _flag(
+        gettext_lazy("High priority only"),
+        gettext_lazy("Leave out medium and low priority, whatever their confidence."),
+    )
+    quiet_hours_enabled = _flag(
+        gettext_lazy("Keep quiet hours"), gettext_lazy("No toast, no sound, no push between two times of the day.")
+    )
+    quiet_start_time = time_field(gettext_lazy("Quiet from"))
+    quiet_end_time = time_field(
+        gettext_lazy("Quiet until"), gettext_lazy("Earlier than the start: over midnight. The same time: all day.")
+    )
     quiet_weekdays = forms.TypedMultipleChoiceField(
-        label="On these days",
-        help_text="The days on which they start; with none there are no quiet hours.",
+        label=gettext_lazy("On these days"),
+        help_text=gettext_lazy("The days on which they start; with none there are no quiet hours."),
         choices=list(enumerate(WEEKDAYS)),
         coerce=int,
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        error_messages={"invalid_choice": "Choose days from 0 (Monday) to 6 (Sunday); %(value)s is none."},
-    )
-    quiet_mode = forms.ChoiceField(
-        label="What comes in quiet hours is",
-        choices=[(QuietMode.HOLD, "held until they end"), (QuietMode.SKIP, "skipped")],
-        widget=forms.RadioSelect,
         error_messages={
-            "required": "Choose hold or skip.",
-            "invalid_choice": "Choose hold or skip; %(value)s is neither.",
+            "invalid_choice": gettext_lazy("Choose days from 0 (Monday) to 6 (Sunday); %(value)s is none.")
         },
     )
-    urgent_bypasses_quiet = _flag("Let high priority through", "Shown at once, even in quiet hours.")
+    quiet_mode = forms.ChoiceField(
+        label=gettext_lazy("What comes in quiet hours is"),
+        choices=[(QuietMode.HOLD, gettext_lazy("held until they end")), (QuietMode.SKIP, gettext_lazy("skipped"))],
+        widget=forms.RadioSelect,
+        error_messages={
+            "required": gettext_lazy("Choose hold or skip."),
+            "invalid_choice": gettext_lazy("Choose hold or skip; %(value)s is neither."),
+        },
+    )
+    urgent_bypasses_quiet = _flag(
+        gettext_lazy("Let high priority through"), gettext_lazy("Shown at once, even in quiet hours.")
+    )
     time_zone = TimeZoneField(
-        label="Time zone",
+        label=gettext_lazy("Time zone"),
         max_length=64,
-        help_text="Your clock: for quiet hours, the pause and the daily e-mail.",
+        help_text=gettext_lazy("Your clock: for quiet hours, the pause and the daily e-mail."),
         widget=forms.TextInput(attrs={"list": "time-zones", "autocomplete": "off", "spellcheck": "false"}),
-        error_messages={"required": "Enter a time zone such as Europe/London."},
+        error_messages={"required": gettext_lazy("Enter a time zone such as Europe/London.")},
     )
-    sound = _flag("Play a sound", "Once for each new insight, in one tab only.")
-    digest_time = _time("Time of the daily e-mail")
+    sound = _flag(gettext_lazy("Play a sound"), gettext_lazy("Once for each new insight, in one tab only."))
+    digest_time = time_field(gettext_lazy("Time of the daily e-mail"))
     paused_until = MomentField(
-        label="Pause everything until", required=False, help_text="Nothing is sent before; empty means no pause."
+        label=gettext_lazy("Pause everything until"),
+        required=False,
+        help_text=gettext_lazy("Nothing is sent before; empty means no pause."),
     )
-    house_insights_for_staff = _flag("House insights", "As a member of staff you get them only when you opt in.")
+    house_insights_for_staff = _flag(
+        gettext_lazy("House insights"), gettext_lazy("As a member of staff you get them only when you opt in.")
+    )
 
     class Meta:
         model = NotificationPreference
@@ -253,14 +292,14 @@ def field_names(preference: NotificationPreference) -> set[str]:
 def _initial(preference: NotificationPreference) -> dict[str, Any]:
     """What the widgets cannot work out: 65.00 is shown as 65, 22:00:00 as 22:00, a moment by the user's own clock."""
     shown = {"min_confidence": f"{as_decimal(preference.min_confidence).normalize():f}"}
-    shown |= {name: _plain_time(getattr(preference, name)) for name in ("digest_time", *QUIET_TIMES)}
+    shown |= {name: plain_time(getattr(preference, name)) for name in ("digest_time", *QUIET_TIMES)}
     if preference.paused_until is None:
         return shown
     local = preference.paused_until.astimezone(zone_or_utc(preference.time_zone))
     return shown | {"paused_until": local.replace(tzinfo=None).isoformat(timespec="seconds")}
 
 
-def _plain_time(time: dt.time) -> str:
+def plain_time(time: dt.time) -> str:
     return time.isoformat("auto" if time.second else "minutes")
 
 

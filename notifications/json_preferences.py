@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypedDict
 
 from django.utils.dateparse import parse_datetime
 
@@ -12,8 +12,17 @@ from notifications.forms import field_names
 from notifications.http import FieldErrors
 from notifications.models import NotificationPreference
 from notifications.payloads import iso
+from notifications.quiet import Window
+from notifications.quiet_window_forms import stored_windows
 
 Fits = Callable[[Any], bool]
+WINDOWS = "quiet_windows"  # beside the first one, which the preferences' own fields are
+
+
+class WindowPayload(TypedDict):
+    start: str
+    end: str
+    weekdays: list[int]
 
 
 def type_errors(given: dict[str, Any]) -> FieldErrors:
@@ -22,9 +31,23 @@ def type_errors(given: dict[str, Any]) -> FieldErrors:
     return {name: [f"Give {noun}."] for name, (fits, noun) in checked.items() if not fits(given[name])}
 
 
+def json_names(preference: NotificationPreference) -> set[str]:
+    """What the owner of these preferences may see and change."""
+    return field_names(preference) | {WINDOWS}
+
+
 def preferences_payload(preference: NotificationPreference) -> dict[str, Any]:
-    """Every field that the owner may change, in the types in which it can be sent back."""
-    return {name: _as_json(getattr(preference, name)) for name in TYPES if name in field_names(preference)}
+    """Everything that the owner may change, in the types in which it can be sent back."""
+    fields = {name: _as_json(getattr(preference, name)) for name in TYPES if name in field_names(preference)}
+    return fields | {WINDOWS: [window_payload(window) for window in stored_windows(preference)]}
+
+
+def window_payload(window: Window) -> WindowPayload:
+    return {
+        "start": _as_json(window.start),
+        "end": _as_json(window.end),
+        "weekdays": sorted(window.weekdays),
+    }
 
 
 def _as_json(value: Any) -> Any:
@@ -48,6 +71,17 @@ def _is_number(value: Any) -> bool:
 def _is_list_of(kind: type) -> Fits:
     # `type(...) is` and not `isinstance`: true is an int to Python, not a weekday
     return lambda value: isinstance(value, list) and all(type(entry) is kind for entry in value)
+
+
+def _is_list_of_windows(value: Any) -> bool:
+    return isinstance(value, list) and all(_is_window(entry) for entry in value)
+
+
+def _is_window(value: Any) -> bool:
+    if not isinstance(value, dict) or value.keys() != {"start", "end", "weekdays"}:
+        return False
+    times = isinstance(value["start"], str) and isinstance(value["end"], str)
+    return times and _is_list_of(int)(value["weekdays"])
 
 
 def _is_moment(value: Any) -> bool:
@@ -83,4 +117,5 @@ TYPES: dict[str, tuple[Fits, str]] = {
     "digest_time": TIME,
     "paused_until": (_is_moment, 'null, or a date and time with its offset, such as "2026-03-01T14:30:00Z"'),
     "house_insights_for_staff": BOOLEAN,
+    WINDOWS: (_is_list_of_windows, 'a list of windows, each {"start": "12:00", "end": "13:00", "weekdays": [0, 1]}'),
 }

