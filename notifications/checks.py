@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.utils.module_loading import import_string
 
+from notifications.delivery import vapid
 from notifications.quiet import known_zones
 from zenithedge import shared_values
 from zenithedge.clients import unreadable_proxies
@@ -29,6 +30,7 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         *_check_trusted_proxies(),
         *_check_limits(),
         *_check_log_format(),
+        *_check_vapid_keys(),
     ]
 
 
@@ -44,6 +46,7 @@ def check_deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         *_check_metrics_token(),
         *_check_metrics_directory(),
         *_check_mail(),
+        *_check_vapid_is_set(),
     ]
 
 
@@ -102,6 +105,33 @@ def _check_life_bars() -> list[CheckMessage]:
             f"NOTIFICATIONS_LIFE_BARS is {settings.NOTIFICATIONS_LIFE_BARS}: every insight would be born expired.",
             hint="Give a whole number from 1.",
             id="notifications.E004",
+        )
+    ]
+
+
+def _check_vapid_keys() -> list[CheckMessage]:
+    problem = vapid.problem()
+    if not problem:
+        return []
+    return [
+        Error(
+            f"Web push has no usable key pair: {problem}.",
+            hint="Set both lines that `manage.py generate_vapid_keys` prints; with neither, a pair is made and kept.",
+            id="notifications.E012",
+        )
+    ]
+
+
+def _check_vapid_is_set() -> list[CheckMessage]:
+    unset = [name for name in ("VAPID_PRIVATE_KEY", "VAPID_SUBJECT") if not getattr(settings, name)]
+    if not unset:
+        return []
+    return [
+        Warning(
+            f"{' and '.join(unset)} not set: each machine would make a key pair of its own, of which the browsers take "
+            "one, and push services would know nobody to write to.",
+            hint="Set what `manage.py generate_vapid_keys` prints, and VAPID_SUBJECT to mailto: and an address.",
+            id="notifications.W014",
         )
     ]
 

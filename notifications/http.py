@@ -57,26 +57,41 @@ def json_api(*methods: str) -> Callable[[View], View]:
     """
 
     def decorate(view: View) -> View:
-        protected = csrf_protect(view)
-
-        @csrf_exempt  # the middleware would come before the 401; `csrf_protect` does the same check after it
-        @never_cache
-        @wraps(view)
-        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            if refusal := sign_in_refusal(request) or _method_refusal(request, methods):
-                return refusal
-            try:
-                return protected(request, *args, **kwargs)
-            except ApiError as error:
-                return error.response()
-            except RequestDataTooBig:
-                return _too_large().response()
-            except (SuspiciousOperation, MultiPartParserError) as error:
-                return error_response(400, "malformed_body", f"The body cannot be read: {error}")
-
-        return checked
+        # The middleware's check would come before the 401; this one comes after it.
+        return _checked(
+            csrf_protect(view), lambda request: sign_in_refusal(request) or _method_refusal(request, methods)
+        )
 
     return decorate
+
+
+def json_api_by_token(*methods: str) -> Callable[[View], View]:
+    """The same for a view whose body is itself the permission: no session stands behind it, and none is asked for."""
+
+    def decorate(view: View) -> View:
+        return _checked(view, lambda request: _method_refusal(request, methods))
+
+    return decorate
+
+
+def _checked(view: View, refusal_of: Callable[[HttpRequest], JsonResponse | None]) -> View:
+    @csrf_exempt
+    @never_cache
+    @wraps(view)
+    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        refusal = refusal_of(request)
+        if refusal is not None:
+            return refusal
+        try:
+            return view(request, *args, **kwargs)
+        except ApiError as error:
+            return error.response()
+        except RequestDataTooBig:
+            return _too_large().response()
+        except (SuspiciousOperation, MultiPartParserError) as error:
+            return error_response(400, "malformed_body", f"The body cannot be read: {error}")
+
+    return checked
 
 
 def sign_in_refusal(request: HttpRequest) -> JsonResponse | None:

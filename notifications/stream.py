@@ -284,13 +284,19 @@ def undo_mark_all_read(user_id: int, seq: int) -> UndoResult:
 
 
 def acknowledge(user_id: int, *, after: int, up_to: int, visible: bool | None) -> int:
-    """A browser has applied everything with `after < seq <= up_to`: those rows are delivered. Returns how many."""
+    """A browser has applied everything with `after < seq <= up_to`: those rows are delivered. Returns how many.
+
+    What a tab in the background acknowledged first counts as seen once a tab in view has it as well.
+    """
     now = timezone.now()
-    rows = InsightNotification.objects.filter(user_id=user_id, seq__gt=after, seq__lte=up_to, delivered=False)
+    rows = InsightNotification.objects.filter(user_id=user_id, seq__gt=after, seq__lte=up_to)
     with transaction.atomic():
-        ids = list(rows.values_list("id", flat=True))
+        found = list(rows.values_list("id", "delivered"))
+        ids = [id_ for id_, delivered in found if not delivered]
         InsightNotification.objects.filter(id__in=ids, delivered=False).update(delivered=True, delivered_at=now)
         _acknowledge_logs(ids, now, visible)
+        if visible and len(ids) < len(found):
+            _note_seen([id_ for id_, delivered in found if delivered])
     NOTIFICATIONS_ACKNOWLEDGED.inc(len(ids))
     return len(ids)
 
@@ -309,6 +315,11 @@ def _acknowledge_logs(notification_ids: list[int], now: dt.datetime, visible: bo
         channel=Channel.WEBSOCKET,
         state__in=[DeliveryState.PENDING, DeliveryState.SENT],
     ).update(state=DeliveryState.ACKNOWLEDGED, success=True, acknowledged_at=now, acknowledged_visible=visible)
+
+
+def _note_seen(notification_ids: list[int]) -> None:
+    logs = NotificationDeliveryLog.objects.filter(notification_id__in=notification_ids, channel=Channel.WEBSOCKET)
+    logs.filter(state=DeliveryState.ACKNOWLEDGED).exclude(acknowledged_visible=True).update(acknowledged_visible=True)
 
 
 def _inbox(user_id: int) -> Inbox:

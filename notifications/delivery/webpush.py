@@ -127,7 +127,7 @@ def payload(notification: InsightNotification) -> bytes:
         "tag": f"insight-{notification.signal_id}",
         "title": notification.title,
         "body": notification.snippet,
-        "icon": static("icon.svg"),
+        "icon": static("icons/app-192.png"),
         "url": notification.get_absolute_url(),
         "priority": notification.priority,
         "at": int(notification.created_at.timestamp() * 1000),

@@ -15,7 +15,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.urls.resolvers import RoutePattern
 
-from notifications.models import InsightNotification, Mute
+from notifications.models import InsightNotification, Mute, PushSubscription
 from notifications.preferences import MuteKind
 from notifications.tests.rows import store_notification, stored_rows
 from signals.models import Signal, WebhookSource
@@ -43,6 +43,8 @@ OBJECT_ADDRESSES: dict[str, tuple[str, type[Any]]] = {
     "notifications/api/mark-unread/<int:notification_id>/": ("POST", InsightNotification),
     "notifications/mutes/<int:mute_id>/delete/": ("POST", Mute),
     "notifications/api/mutes/<int:mute_id>/": ("DELETE", Mute),
+    "notifications/devices/<int:device_id>/remove/": ("POST", PushSubscription),
+    "notifications/devices/<int:device_id>/test/": ("POST", PushSubscription),
     "signals/insight/<int:signal_id>/": ("GET", Signal),
     "signals/insight/<int:signal_id>/closes/": ("GET", Signal),
     "signals/connect/<int:source_id>/rename/": ("POST", WebhookSource),
@@ -62,6 +64,9 @@ OTHER_PARAMETERS = {
 }
 
 PUBLIC = {
+    # Their body is the permission: who has it may do that one thing (test_devices.py).
+    "notifications/api/push-subscriptions/renew/",
+    "notifications/api/push-read/",
     "admin/login/",
     "admin/logout/",
     "accounts/login/",
@@ -87,6 +92,7 @@ def alices_objects(alice: User, make_signal: Callable[..., Signal]) -> dict[type
         Signal: signal.pk,
         InsightNotification: store_notification(alice, signal).pk,
         WebhookSource: source.pk,
+        PushSubscription: PushSubscription.objects.create(user=alice, endpoint="https://a.example/1").pk,
         Mute: Mute.objects.create(user=alice, kind=MuteKind.SYMBOL, name="EURUSD").pk,
     }
 

@@ -19,6 +19,9 @@ PRODUCTION = {
     "EMAIL_URL": "smtp+tls://hub:password@mail.example.org:587",
     "TRUSTED_PROXIES": "127.0.0.1",
     "METRICS_TOKEN": "0123456789abcdef" * 4,
+    "VAPID_PUBLIC_KEY": "BE-hIKQ2yJPncMnSlbwDuULs0zZQFu40Th-VjYGCIgFZ_x9_8cGTWVy5oGQa5GCgzZJG5ifRIiPhu9b-gHOHnQQ",
+    "VAPID_PRIVATE_KEY": "meUO0zJNXWWfbuRSfdmSI4MGhVX5FDnnoLpcx8Vh4k8",
+    "VAPID_SUBJECT": "mailto:desk@example.org",
 }
 
 
@@ -57,6 +60,8 @@ def test_a_production_as_it_should_be_is_clean(tmp_path: Path) -> None:
         ({"REDIS_URL": None, "CHANNEL_LAYER": "core"}, ["notifications.E005"]),
         ({"REDIS_URL": None, "NOTIFICATIONS_WORKER": "off"}, ["notifications.W003", "notifications.W005"]),
         ({"TRUSTED_PROXIES": None}, ["notifications.W010"]),
+        ({"VAPID_PUBLIC_KEY": None}, ["notifications.E012"]),
+        ({"VAPID_PUBLIC_KEY": None, "VAPID_PRIVATE_KEY": None}, ["notifications.W014"]),
         ({"TRUSTED_PROXIES": "nginx,10.0.0.0/99"}, ["notifications.E010", "notifications.E010"]),
         ({"METRICS_TOKEN": "guess-me"}, ["notifications.W011"]),
         ({"PROMETHEUS_MULTIPROC_DIR": "/dev/null/metrics"}, ["notifications.W012"]),
