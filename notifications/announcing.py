@@ -7,16 +7,29 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from notifications import messages, metrics, priority
-from notifications.models import InsightNotification
+from notifications.models import InsightDispatch, InsightNotification
 from notifications.preferences import Facts, Reason, Verdict
 from notifications.priority import Priority
 from notifications.realtime import Event
 from signals.models import Signal
+
+# By the alerts' own time, from the first one on: what says the same again so soon is the same entry.
+REPEATS_WITHIN = dt.timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Rescored:
+    """What a revision changes of the one before it; a part that it does not change is None."""
+
+    earlier_confidence: Decimal | None = None
+    new_status: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +41,25 @@ class Announcement:
     facts: Facts
     message: messages.Message
     now: dt.datetime
+    rescored: Rescored = Rescored()
+    repeats: tuple[int, ...] = ()  # signals that it may be a repeat of, for who was notified of them
 
     def notification(self, **fields: object) -> InsightNotification:
         """An unsaved notification of it; the caller gives what is the user's own."""
-        return InsightNotification(
-            signal=self.signal,
-            revision=self.revision,
-            title=self.message["title"],
-            snippet=self.message["snippet"],
-            news_headline=self.message["news_headline"],
-            confidence=self.facts.ai_confidence.quantize(Decimal("0.01")),
-            priority=self.facts.priority,
-            created_at=self.now,
-            expires_at=self.signal.expires_at,
-            **fields,
-        )
+        common: dict[str, Any] = {
+            "signal": self.signal,
+            "revision": self.revision,
+            "title": self.message["title"],
+            "snippet": self.message["snippet"],
+            "news_headline": self.message["news_headline"],
+            "confidence": self.facts.ai_confidence.quantize(Decimal("0.01")),
+            "priority": self.facts.priority,
+            "created_at": self.now,
+            "expires_at": self.signal.expires_at,
+            "earlier_confidence": self.rescored.earlier_confidence,
+            "new_status": self.rescored.new_status,
+        }
+        return InsightNotification(**(common | fields))
 
 
 # The reasons that never let one through or hold it.
@@ -69,9 +86,49 @@ class Batch:
         return +suppressing
 
 
-def announce(signal: Signal, revision: int) -> Announcement:
+def announce(signal: Signal, revision: int, *, repeats: Sequence[int] | None = None) -> Announcement:
+    """`repeats` is for who has asked for all of `repeated(…)` together with something else."""
     facts = Facts(signal.symbol, signal.strategy, signal.ai_confidence, calculate_priority(signal))
-    return Announcement(signal, revision, facts, format_message(signal, revision=revision), timezone.now())
+    return Announcement(
+        signal,
+        revision,
+        facts,
+        format_message(signal, revision=revision),
+        timezone.now(),
+        rescored(signal, revision) if revision > 1 else Rescored(),
+        tuple(repeated(signal, revision) if repeats is None else repeats),
+    )
+
+
+def rescored(signal: Signal, revision: int) -> Rescored:
+    earlier = InsightDispatch.objects.filter(signal=signal, revision__lt=revision, revision__gt=0)
+    found = earlier.order_by("-revision").values_list("confidence", "fingerprint").first()
+    if found is None:
+        return Rescored()
+    confidence, fingerprint = found
+    status = signal.validation.status
+    return Rescored(
+        confidence if confidence != signal.ai_confidence else None,
+        status if status != fingerprint.partition(":")[0] else None,
+    )
+
+
+def repeated(signal: Signal, revision: int) -> list[int]:
+    """The signals of this owner, or of the house, that it repeats: the same symbol, side and strategy, shortly before.
+
+    Another revision finds its own signal as well, so that it stays in the entry of the one before it. Known gaps: an
+    alert that arrives after a later one begins an entry of its own, and so does one of the house after a trader's.
+    """
+    same = Signal.objects.alias(own=Coalesce("bar_time", "received_at")).filter(
+        symbol=signal.symbol,
+        strategy=signal.strategy,
+        side=signal.side,
+        own__gt=signal.own_time - REPEATS_WITHIN,
+        own__lte=signal.own_time,
+    )
+    same = same.filter(pk__lte=signal.pk) if revision > 1 else same.filter(pk__lt=signal.pk)
+    of_owner = Q(user__isnull=True) if signal.user_id is None else Q(user__isnull=True) | Q(user_id=signal.user_id)
+    return list(same.filter(of_owner).order_by("pk").values_list("pk", flat=True))
 
 
 def calculate_priority(signal: Signal) -> Priority:

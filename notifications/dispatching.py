@@ -48,10 +48,12 @@ def fingerprint(validation: TradeValidation) -> str:
 # The present revision is the latest one. Revision 0 has an empty fingerprint, which no validation has.
 _DISPATCH = f'"{InsightDispatch._meta.db_table}"'
 _RECORD = f"""
-INSERT INTO {_DISPATCH} (signal_id, revision, fingerprint, state, cursor, counts, last_error, opened_at, finished_at)
+INSERT INTO {_DISPATCH} (
+    signal_id, revision, fingerprint, confidence, state, cursor, counts, last_error, opened_at, finished_at
+)
 SELECT
-    %(signal_id)s, latest.revision + 1, CAST(%(fingerprint)s AS text), %(state)s, 0, '{{}}', '', %(now)s,
-    %(finished_at)s
+    %(signal_id)s, latest.revision + 1, CAST(%(fingerprint)s AS text), CAST(%(confidence)s AS numeric(5, 2)), %(state)s,
+    0, '{{}}', '', %(now)s, %(finished_at)s
 FROM (SELECT coalesce(max(revision), 0) AS revision FROM {_DISPATCH} WHERE signal_id = %(signal_id)s) AS latest
 WHERE NOT EXISTS (
     SELECT 1 FROM {_DISPATCH} AS present
@@ -74,6 +76,7 @@ def open_revision(validation: TradeValidation, *, state: DispatchState = Dispatc
         {
             "signal_id": validation.signal_id,
             "fingerprint": fingerprint(validation),
+            "confidence": str(validation.truth_index),
             "state": state.value,
             "now": now,
             "finished_at": now if state == DispatchState.CLOSED else None,

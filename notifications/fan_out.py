@@ -18,7 +18,7 @@ from django.utils.dateparse import parse_datetime
 from notifications import rules_sql, stream
 from notifications.announcing import Announcement, Batch
 from notifications.deciding import decide_each
-from notifications.frame_templates import FrameTemplate, FrameText
+from notifications.frame_templates import WORDS, FrameTemplate, FrameText, template_of_words
 from notifications.models import (
     DeliveryState,
     Inbox,
@@ -27,6 +27,7 @@ from notifications.models import (
     SuppressedInsight,
 )
 from notifications.preferences import Channel, Verdict
+from notifications.priority import Priority
 
 # For so few users it is faster to decide in Python than to have the rules planned as SQL.
 FEW_USERS = 3
@@ -40,6 +41,7 @@ _INBOX = f'"{Inbox._meta.db_table}"'
 _SAME_INSIGHT = "signal_id = %(signal_id)s AND user_id BETWEEN %(first_user)s AND %(last_user)s"
 # Said of each table that is joined: else the whole of it may be read for a chunk.
 _THESE_USERS = "user_id = ANY(%(user_ids)s::bigint[])"
+_RANK = "CASE priority " + " ".join(f"WHEN '{each}' THEN {each.rank}" for each in Priority) + " END"
 _UNREAD = "seq IS NOT NULL AND NOT read AND expired_at IS NULL AND superseded_by_id IS NULL"
 
 
@@ -61,7 +63,12 @@ def write(announcement: Announcement, user_ids: Sequence[int]) -> Batch:
     else:
         decided_by = rules_sql.DECIDE
         values = rules_sql.judge(user_ids, announcement.facts, announcement.now)
-    statement = _statement(decided_by, keep_suppressions=announcement.signal.user_id is not None)
+    statement = _statement(
+        decided_by,
+        keep_suppressions=announcement.signal.user_id is not None,
+        rescored=announcement.revision > 1,
+        may_repeat=bool(announcement.repeats),
+    )
     with connection.cursor() as cursor:
         cursor.execute(statement, _values(announcement, user_ids) | values)
         counts, live, superseded, unread = map(json.loads, cursor.fetchone())
@@ -100,6 +107,10 @@ def _values(announcement: Announcement, user_ids: Sequence[int]) -> dict[str, An
         "news_headline": row.news_headline,
         "now": announcement.now,
         "expires_at": row.expires_at,
+        "rank": announcement.facts.priority.rank,
+        "earlier_confidence": row.earlier_confidence,
+        "new_status": row.new_status,
+        "repeats": list(announcement.repeats),
     }
 
 
@@ -117,36 +128,43 @@ def _batch(
 
 
 def _news(announcement: Announcement, live: list[Any], unread: dict[int, int]) -> Iterator[tuple[int, FrameText]]:
-    template = FrameTemplate("new_notification", announcement.notification())
-    for user_id, id_, seq, reason in live:
-        yield user_id, template.fill(id_=id_, seq=seq, unread_count=unread[user_id], reason=reason)
+    """A quiet revision keeps the place, which is the time, of the one before it: one template for each such time."""
+    templates: dict[str | None, FrameTemplate] = {}
+    for user_id, id_, seq, reason, group, place in live:
+        template = templates.get(place) or templates.setdefault(place, _template_at(announcement, place))
+        yield user_id, template.fill(id_=id_, seq=seq, unread_count=unread[user_id], reason=reason, group=group)
+
+
+def _template_at(announcement: Announcement, place: str | None) -> FrameTemplate:
+    own = {} if place is None else {"quiet": True, "created_at": parse_datetime(place)}
+    return FrameTemplate("new_notification", announcement.notification(**own))
 
 
 def _updates(
     announcement: Announcement, superseded: list[Any], unread: dict[int, int]
 ) -> Iterator[tuple[int, FrameText]]:
     templates: dict[str, FrameTemplate] = {}
-    for user_id, id_, seq, reason, superseded_by, words in superseded:
-        template = templates.get(words) or templates.setdefault(words, _template_of_earlier(announcement, words))
-        own = template.fill(id_=id_, seq=seq, unread_count=unread[user_id], reason=reason, superseded_by=superseded_by)
+    for user_id, id_, seq, reason, superseded_by, group, words in superseded:
+        template = templates.get(words) or templates.setdefault(words, template_of_words(announcement.signal, words))
+        own = template.fill(
+            id_=id_,
+            seq=seq,
+            unread_count=unread[user_id],
+            reason=reason,
+            superseded_by=superseded_by,
+            group=group,
+        )
         yield user_id, own
 
 
-def _template_of_earlier(announcement: Announcement, words: str) -> FrameTemplate:
-    """Earlier rows with the same words differ in their owners only."""
-    fields = json.loads(words)
-    for name in ("created_at", "expires_at", "expired_at"):
-        fields[name] = parse_datetime(fields[name]) if fields[name] else None
-    return FrameTemplate("notification_updated", InsightNotification(signal=announcement.signal, **fields))
-
-
 @cache
-def _statement(decided_by: str, *, keep_suppressions: bool) -> str:
+def _statement(decided_by: str, *, keep_suppressions: bool, rescored: bool, may_repeat: bool) -> str:
     """Everything that happens to a chunk, after its inboxes are locked.
 
-    It returns one row of JSON: lists of [verdict, reason, users]; of [user, id, seq, reason] of each notification on
-    the web stream; of [user, id, seq, reason, superseded by, words] of each earlier one that it replaced there; and,
-    by user, the unread counts. Those are joined to nothing: of rows that a statement has only just written the planner
+    It returns one row of JSON: lists of [verdict, reason, users]; of [user, id, seq, reason, group, place] of each
+    notification on the web stream, where the place is that of the revision before it, if it takes that; of [user, id,
+    seq, reason, superseded by, group, words] of each earlier one that it replaced there; and, by user, the unread
+    counts. Those are joined to nothing: of rows that a statement has only just written the planner
     expects one, and would compare each with each.
     """
     kept_back = f"""
@@ -156,6 +174,20 @@ kept_back AS (
     FROM decided WHERE verdict = '{Verdict.SUPPRESS}'
     ON CONFLICT DO NOTHING
 ),"""
+    # Each looks up one user after the other: there are few rows of each, whatever the planner expects.
+    seen = f"""
+    LEFT JOIN LATERAL (
+        SELECT created_at, {_RANK} >= %(rank)s AS quiet FROM {_NOTIFICATION}
+        WHERE signal_id = %(signal_id)s AND user_id = decided.user_id
+        AND revision < %(revision)s AND superseded_by_id IS NULL AND seq IS NOT NULL
+        ORDER BY revision DESC LIMIT 1
+    ) AS seen ON decided.verdict = '{Verdict.SEND}'"""
+    first = f"""
+    LEFT JOIN LATERAL (
+        SELECT max(id) AS id FROM {_NOTIFICATION}
+        WHERE signal_id = ANY(%(repeats)s::bigint[]) AND user_id = decided.user_id
+        AND repeat_of IS NULL AND (seq IS NOT NULL OR held_until IS NOT NULL)
+    ) AS first ON TRUE"""
     return f"""
 WITH
 told AS MATERIALIZED (
@@ -168,16 +200,20 @@ decided AS MATERIALIZED (
 fresh AS (
     INSERT INTO {_NOTIFICATION} (
         user_id, signal_id, revision, title, snippet, confidence, priority, news_headline, reason,
-        seq, held_until, created_at, expires_at, read, delivered
+        seq, held_until, created_at, expires_at, earlier_confidence, new_status, repeat_of, quiet, read, delivered
     )
     SELECT
         user_id, %(signal_id)s, %(revision)s, %(title)s, %(snippet)s, %(confidence)s, %(priority)s, %(news_headline)s,
-        reason, CASE verdict WHEN '{Verdict.SEND}' THEN last_seq + 1 END, held_until, %(now)s, %(expires_at)s,
-        FALSE, FALSE
+        reason, CASE verdict WHEN '{Verdict.SEND}' THEN last_seq + 1 END, held_until,
+        {"CASE WHEN seen.quiet THEN seen.created_at ELSE %(now)s END" if rescored else "%(now)s"}, %(expires_at)s,
+        %(earlier_confidence)s, %(new_status)s, {"first.id" if may_repeat else "NULL::bigint"},
+        {"coalesce(seen.quiet, FALSE)" if rescored else "FALSE"}, FALSE, FALSE
     FROM decided JOIN (SELECT user_id, last_seq FROM {_INBOX} WHERE {_THESE_USERS}) AS inbox USING (user_id)
+    {seen if rescored else ""}
+    {first if may_repeat else ""}
     WHERE verdict <> '{Verdict.SUPPRESS}'
     ORDER BY user_id
-    RETURNING id, user_id, seq, reason
+    RETURNING id, user_id, seq, reason, repeat_of, CASE WHEN quiet THEN created_at END AS place
 ),
 live AS MATERIALIZED (
     SELECT * FROM fresh WHERE seq IS NOT NULL
@@ -198,7 +234,7 @@ earlier AS MATERIALIZED (
     FROM live CROSS JOIN LATERAL (
         SELECT id, seq FROM {_NOTIFICATION}
         WHERE signal_id = %(signal_id)s AND user_id = live.user_id
-        AND revision < %(revision)s AND superseded_by_id IS NULL AND NOT read
+        AND revision < %(revision)s AND superseded_by_id IS NULL
         OFFSET 0  -- or it would become a join again
     ) AS notification
 ),
@@ -223,7 +259,7 @@ unread AS MATERIALIZED (
     FROM (
         SELECT user_id, 1 AS rows FROM live
         UNION ALL SELECT user_id, 1 FROM {_NOTIFICATION} WHERE {_THESE_USERS} AND {_UNREAD}
-        UNION ALL SELECT user_id, -1 FROM superseded WHERE seq IS NOT NULL AND expired_at IS NULL
+        UNION ALL SELECT user_id, -1 FROM superseded WHERE seq IS NOT NULL AND NOT read AND expired_at IS NULL
     ) AS change
     GROUP BY user_id
 )
@@ -233,15 +269,13 @@ SELECT
     FROM (SELECT verdict, reason, count(*) AS users FROM decided GROUP BY verdict, reason) AS counted
 ),
 (
-    SELECT coalesce(json_agg(json_build_array(user_id, id, seq, reason) ORDER BY user_id), '[]')::text FROM live
+    SELECT coalesce(
+        json_agg(json_build_array(user_id, id, seq, reason, repeat_of, place) ORDER BY user_id), '[]'
+    )::text FROM live
 ),
 (
     SELECT coalesce(json_agg(json_build_array(
-        user_id, id, seq, reason, superseded_by_id,
-        json_build_object(
-            'revision', revision, 'title', title, 'snippet', snippet, 'confidence', confidence, 'priority', priority,
-            'news_headline', news_headline, 'created_at', created_at, 'expires_at', expires_at, 'expired_at', expired_at
-        )::text
+        user_id, id, seq, reason, superseded_by_id, repeat_of, {WORDS.format(row="superseded")}
     ) ORDER BY id), '[]')::text
     FROM superseded WHERE seq IS NOT NULL
 ),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
+
+from django.db.models import DateTimeField
+from django.utils.dateparse import parse_datetime
 
 from notifications import payloads
-
-if TYPE_CHECKING:
-    from notifications.models import InsightNotification
+from notifications.models import InsightNotification
+from signals.models import Signal
 
 # What differs between two users' notifications of one revision, on the frame and inside it.
 OWN_IN_FRAME = frozenset({"seq", "unread_count", "notification"})
@@ -54,6 +56,22 @@ class FrameTemplate:
             f'"id":{id_},"seq":{seq},"unread_count":{unread_count},"reason":{json.dumps(reason)},'
             f'"superseded_by":{replaced_by},"group":{repeats}}}}}',
         )
+
+
+# As SQL, what a row `{row}` says beside its user's own: rows with the same words share a template.
+WORDS = """(to_jsonb({row}) - ARRAY[
+    'id', 'user_id', 'seq', 'reason', 'superseded_by_id', 'repeat_of', 'held_until', 'read_at', 'delivered',
+    'delivered_at'
+])::text"""
+
+
+def template_of_words(signal: Signal, words: str) -> FrameTemplate:
+    """For updates of all the rows with these words, which are of this insight."""
+    fields = json.loads(words)
+    for name, value in fields.items():
+        if value is not None and isinstance(InsightNotification._meta.get_field(name), DateTimeField):
+            fields[name] = parse_datetime(value)
+    return FrameTemplate("notification_updated", InsightNotification(**(fields | {"signal": signal})))
 
 
 def _members(values: dict[str, Any], *, leave_out: frozenset[str]) -> str:

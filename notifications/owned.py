@@ -19,7 +19,7 @@ from django.db.models import Model
 from django.utils import timezone
 
 from notifications import payloads, preferences
-from notifications.announcing import Announcement, Batch, announce, count_metrics
+from notifications.announcing import REPEATS_WITHIN, Announcement, Batch, announce, count_metrics
 from notifications.deciding import readable_rules
 from notifications.delivery import websocket
 from notifications.models import (
@@ -64,7 +64,7 @@ _OF_SIGNAL = _fields(
     "bar_time", "received_at", "outcome", "reversed_by_id",
 )  # fmt: skip
 _OF_VALIDATION = _fields(
-    TradeValidation, "id", "signal_id", "truth_index", "context_summary", "news_headline", "news_context"
+    TradeValidation, "id", "signal_id", "truth_index", "status", "context_summary", "news_headline", "news_context"
 )  # fmt: skip
 _LISTS = ("strategies_filter", "symbols_filter", "quiet_weekdays")
 _OF_PREFERENCE = (
@@ -78,8 +78,21 @@ def _columns(table: str, names: Iterable[str]) -> str:
     return ", ".join(f"{table}.{name}" for name in names)
 
 
+# `announcing.repeated` for each.
+_REPEATED = f"""
+    SELECT coalesce(json_agg(earlier.id ORDER BY earlier.id), '[]') FROM {_SIGNAL} earlier
+    WHERE earlier.symbol = signal.symbol AND earlier.strategy = signal.strategy AND earlier.side = signal.side
+    AND coalesce(earlier.bar_time, earlier.received_at)
+        > coalesce(signal.bar_time, signal.received_at) - interval '{REPEATS_WITHIN.total_seconds()} seconds'
+    AND coalesce(earlier.bar_time, earlier.received_at) <= coalesce(signal.bar_time, signal.received_at)
+    AND (earlier.id < signal.id OR earlier.id = signal.id AND dispatch.revision > 1)
+    AND (earlier.user_id = signal.user_id OR earlier.user_id IS NULL)
+"""
+
 _LOCK_DISPATCHES = f"""
-SELECT dispatch.id, dispatch.revision, {_columns("signal", _OF_SIGNAL)}, {_columns("validation", _OF_VALIDATION)}
+SELECT
+    dispatch.id, dispatch.revision, ({_REPEATED}), {_columns("signal", _OF_SIGNAL)},
+    {_columns("validation", _OF_VALIDATION)}
 FROM {_DISPATCH} dispatch
 JOIN {_SIGNAL} signal ON signal.id = dispatch.signal_id
 JOIN {_VALIDATION} validation ON validation.signal_id = signal.id
@@ -121,10 +134,20 @@ AND NOT EXISTS (
 )
 """
 
+_FIRSTS = f"""
+SELECT user_id, signal_id, id FROM {_NOTIFICATION}
+WHERE signal_id = ANY(%(signal_ids)s::bigint[]) AND user_id = ANY(%(user_ids)s::bigint[])
+AND repeat_of IS NULL AND (seq IS NOT NULL OR held_until IS NOT NULL)
+"""
+
+_NEXT_ID = f"nextval(pg_get_serial_sequence('{_NOTIFICATION}', 'id'))"
+_TAKE_IDS = f"SELECT {_NEXT_ID} FROM generate_series(1, %(count)s::int)"
+
 _WRITE = f"""
 WITH
 given AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb) AS given (
+        id bigint, repeat_of bigint, earlier_confidence numeric, new_status text,
         dispatch_id bigint, user_id bigint, signal_id bigint, revision smallint, title text, snippet text,
         confidence numeric, priority text, news_headline text, created_at timestamptz, expires_at timestamptz,
         verdict text, reason text, held_until timestamptz, seq bigint, counts jsonb
@@ -132,12 +155,13 @@ given AS MATERIALIZED (
 ),
 fresh AS (
     INSERT INTO {_NOTIFICATION} (
-        user_id, signal_id, revision, title, snippet, confidence, priority, news_headline, reason,
-        seq, held_until, created_at, expires_at, read, delivered
+        id, user_id, signal_id, revision, title, snippet, confidence, priority, news_headline, reason,
+        seq, held_until, created_at, expires_at, repeat_of, earlier_confidence, new_status, quiet, read, delivered
     )
     SELECT
+        coalesce(id, {_NEXT_ID}),
         user_id, signal_id, revision, title, snippet, confidence, priority, news_headline, reason,
-        seq, held_until, created_at, expires_at, FALSE, FALSE
+        seq, held_until, created_at, expires_at, repeat_of, earlier_confidence, new_status, FALSE, FALSE, FALSE
     FROM given WHERE verdict <> '{Verdict.SUPPRESS}'
     ORDER BY dispatch_id
     RETURNING id, signal_id, seq, created_at
@@ -186,10 +210,16 @@ class _Decided:
     decision: Decision
     seq: int | None
     unread_count: int
+    id: int | None  # given out beforehand when one of the batch may be a repeat of it
+    repeat_of: int | None
 
     def notification(self) -> InsightNotification:
         return self.announcement.notification(
-            user_id=self.user_id, reason=self.decision.reason, seq=self.seq, held_until=self.decision.held_until
+            user_id=self.user_id,
+            reason=self.decision.reason,
+            seq=self.seq,
+            held_until=self.decision.held_until,
+            repeat_of=self.repeat_of,
         )
 
     def batch(self) -> Batch:
@@ -204,7 +234,7 @@ def run(dispatch_ids: Sequence[int]) -> list[int]:
     with transaction.atomic():
         announcements = _locked(dispatch_ids)
         owners = _owners([announcement.signal for announcement in announcements.values()])
-        decided = list(_decide(announcements, owners))
+        decided = list(_decide(announcements, owners, _Repeats(announcements, owners)))
         if decided:
             _write(decided)
     done = {one.dispatch_id for one in decided}
@@ -214,12 +244,12 @@ def run(dispatch_ids: Sequence[int]) -> list[int]:
 def _locked(dispatch_ids: Sequence[int]) -> dict[int, Announcement]:
     """By the id of the dispatch, those that are open and concern an owner who is there."""
     found = {}
-    for dispatch_id, revision, *values in fetch_all(_LOCK_DISPATCHES, {"dispatch_ids": list(dispatch_ids)}):
+    for dispatch_id, revision, repeats, *values in fetch_all(_LOCK_DISPATCHES, {"dispatch_ids": list(dispatch_ids)}):
         signal = Signal.from_db(connection.alias, _OF_SIGNAL, values[: len(_OF_SIGNAL)])
         # The signal's side of the relation is then there as well.
         TradeValidation.from_db(connection.alias, _OF_VALIDATION, values[len(_OF_SIGNAL) :]).signal = signal
         if signal.expires_at > timezone.now():
-            found[dispatch_id] = announce(signal, revision)
+            found[dispatch_id] = announce(signal, revision, repeats=repeats)
     return found
 
 
@@ -255,7 +285,31 @@ def _mute(kind: str, name: str, until: str | None) -> Mute:
     return Mute(kind=kind, name=name, until=dt.datetime.fromisoformat(until) if until else None)
 
 
-def _decide(announcements: dict[int, Announcement], owners: dict[int, _Owner]) -> Iterator[_Decided]:
+class _Repeats:
+    """Which notification each new one is a repeat of; of the batch's own ones by ids that are taken beforehand.
+
+    Without a repeat among them, which is the rule, it asks nothing.
+    """
+
+    def __init__(self, announcements: dict[int, Announcement], owners: dict[int, _Owner]) -> None:
+        repeated = {id_ for announcement in announcements.values() for id_ in announcement.repeats}
+        stored = fetch_all(_FIRSTS, {"signal_ids": list(repeated), "user_ids": list(owners)}) if repeated else []
+        self._firsts = {(user_id, signal_id): id_ for user_id, signal_id, id_ in stored}
+        among = not repeated.isdisjoint(announcement.signal.pk for announcement in announcements.values())
+        self._ids = [id_ for (id_,) in fetch_all(_TAKE_IDS, {"count": len(announcements)})] if among else []
+        self._ids.reverse()
+
+    def place(self, announcement: Announcement, user_id: int) -> tuple[int | None, int | None]:
+        """Its own id, if that has to be known already, and that of the first."""
+        id_ = self._ids.pop() if self._ids else None
+        firsts = [self._firsts.get((user_id, signal_id), 0) for signal_id in announcement.repeats]
+        first = max(firsts, default=0) or None
+        if id_ is not None and first is None:
+            self._firsts[user_id, announcement.signal.pk] = id_
+        return id_, first
+
+
+def _decide(announcements: dict[int, Announcement], owners: dict[int, _Owner], repeats: _Repeats) -> Iterator[_Decided]:
     for dispatch_id, announcement in announcements.items():
         user_id = announcement.signal.user_id
         owner = owners.get(user_id) if user_id is not None else None
@@ -266,7 +320,8 @@ def _decide(announcements: dict[int, Announcement], owners: dict[int, _Owner]) -
         if decision.verdict is Verdict.SEND:
             owner.unread_count += 1
             owner.last_seq = seq = owner.last_seq + 1
-        yield _Decided(dispatch_id, announcement, user_id, decision, seq, owner.unread_count)
+        own = (None, None) if decision.verdict is Verdict.SUPPRESS else repeats.place(announcement, user_id)
+        yield _Decided(dispatch_id, announcement, user_id, decision, seq, owner.unread_count, *own)
 
 
 def _write(decided: Sequence[_Decided]) -> None:
@@ -291,6 +346,10 @@ def _write(decided: Sequence[_Decided]) -> None:
 def _row(one: _Decided) -> dict[str, Any]:
     row, batch = one.notification(), one.batch()
     return {
+        "id": one.id,
+        "repeat_of": one.repeat_of,
+        "earlier_confidence": None if row.earlier_confidence is None else str(row.earlier_confidence),
+        "new_status": row.new_status,
         "dispatch_id": one.dispatch_id,
         "user_id": one.user_id,
         "signal_id": row.signal_id,

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.db.models import Max, Q
 
 from notifications import payloads, stream
 from notifications.announcing import Announcement, Batch
@@ -11,6 +14,7 @@ from notifications.delivery import websocket
 from notifications.models import Inbox, InsightNotification, SuppressedInsight
 from notifications.payloads import Frame
 from notifications.preferences import Channel, Decision, Verdict
+from notifications.priority import Priority
 
 
 def write(announcement: Announcement, user_ids: Sequence[int]) -> Batch:
@@ -36,7 +40,7 @@ def write(announcement: Announcement, user_ids: Sequence[int]) -> Batch:
 
 
 def supersede_earlier(rows: Iterable[InsightNotification], inboxes: dict[int, Inbox]) -> list[InsightNotification]:
-    """Let fresh rows replace their users' earlier unread revisions of the same insight, each a change of its own."""
+    """Let fresh rows replace their users' earlier revisions of the same insight, each a change of its own."""
     fresh = {(row.user_id, row.signal_id): row for row in rows if row.revision > 0}
     if not fresh:
         return []
@@ -44,7 +48,6 @@ def supersede_earlier(rows: Iterable[InsightNotification], inboxes: dict[int, In
         user_id__in={user_id for user_id, _ in fresh},
         signal_id__in={signal_id for _, signal_id in fresh},
         superseded_by__isnull=True,
-        read=False,
     ).with_signal()
     superseded = [row for row in earlier.order_by("id") if _replaces(fresh.get((row.user_id, row.signal_id)), row)]
     for row in superseded:
@@ -91,12 +94,16 @@ def _write_suppressions(announcement: Announcement, decisions: dict[int, Decisio
 def _write_notifications(
     announcement: Announcement, decisions: dict[int, Decision], inboxes: dict[int, Inbox]
 ) -> list[InsightNotification]:
+    firsts = _first_of_repeats(announcement, decisions)
+    before = _revisions_before(announcement, decisions)
     rows = [
         announcement.notification(
             user_id=user_id,
             reason=decision.reason,
             seq=None if decision.verdict is Verdict.HOLD else advance(inboxes[user_id]),
             held_until=decision.held_until,
+            repeat_of=firsts.get(user_id),
+            **_place(announcement, decision, before.get(user_id)),
         )
         for user_id, decision in decisions.items()
         if decision.verdict is not Verdict.SUPPRESS
@@ -104,6 +111,41 @@ def _write_notifications(
     InsightNotification.objects.bulk_create(rows)
     websocket.write_pending([row for row in rows if row.seq is not None])
     return rows
+
+
+def _first_of_repeats(announcement: Announcement, user_ids: Iterable[int]) -> dict[int, int]:
+    """By user, the notification whose entry this one joins."""
+    if not announcement.repeats:
+        return {}
+    firsts = InsightNotification.objects.filter(
+        Q(seq__isnull=False) | Q(held_until__isnull=False),
+        user_id__in=list(user_ids),
+        signal_id__in=announcement.repeats,
+        repeat_of__isnull=True,
+    )
+    return dict(firsts.order_by().values_list("user_id").annotate(Max("id")))
+
+
+def _revisions_before(announcement: Announcement, user_ids: Iterable[int]) -> dict[int, InsightNotification]:
+    """By user, the revision that is seen now. (What was pushed by hand before any validation is none.)"""
+    if announcement.revision <= 1:
+        return {}
+    before = InsightNotification.objects.on_web_stream().filter(
+        signal=announcement.signal,
+        revision__lt=announcement.revision,
+        user_id__in=list(user_ids),
+        superseded_by__isnull=True,
+    )
+    return {row.user_id: row for row in before.order_by("revision")}
+
+
+def _place(announcement: Announcement, decision: Decision, before: InsightNotification | None) -> dict[str, Any]:
+    """A revision goes up with a toast only when it matters more; else it takes the place of the one before it."""
+    if decision.verdict is not Verdict.SEND or before is None:
+        return {}
+    if Priority(before.priority).rank < announcement.facts.priority.rank:
+        return {}
+    return {"quiet": True, "created_at": before.created_at}
 
 
 def _replaces(fresh: InsightNotification | None, row: InsightNotification) -> bool:

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
-from django.db.models import DateTimeField, Q
-from django.utils.dateparse import parse_datetime
+from django.db.models import Q
 
 from notifications import payloads, stream
-from notifications.frame_templates import FrameTemplate
+from notifications.frame_templates import WORDS, FrameTemplate, template_of_words
 from notifications.models import Inbox, InsightNotification, InsightNotificationQuerySet
 from notifications.realtime import Event
 from notifications.row_by_row import advance
@@ -132,19 +131,17 @@ unread AS MATERIALIZED (
     WHERE user_id = ANY(%(user_ids)s::bigint[]) AND seq IS NOT NULL AND {unread} AND {still_unread}
     GROUP BY user_id
 )
+-- Joined to nothing: of rows that a statement has only just written the planner expects one.
 SELECT
-    user_id, id, changed.seq, coalesce(unread.rows, 0), reason, superseded_by_id, repeat_of,
-    (to_jsonb(changed) - %(own)s::text[])::text
-FROM changed LEFT JOIN unread USING (user_id)
-ORDER BY user_id, changed.seq
+(
+    SELECT coalesce(json_agg(json_build_array(
+        user_id, id, seq, reason, superseded_by_id, repeat_of, {words}
+    ) ORDER BY user_id, seq), '[]')::text FROM changed
+),
+(
+    SELECT coalesce(json_object_agg(user_id, rows), '{{}}')::text FROM unread
+)
 """
-
-# What differs from user to user, or is in no frame: rows with the same words share a template.
-_NOT_SHARED = [
-    "id", "user_id", "seq", "reason", "superseded_by_id", "repeat_of", "held_until", "read_at", "delivered",
-    "delivered_at",
-]  # fmt: skip
-_MOMENTS = [field.attname for field in InsightNotification._meta.concrete_fields if isinstance(field, DateTimeField)]
 
 
 def _stamp_together(change: Change, user_ids: Sequence[int]) -> Iterator[Event]:
@@ -152,30 +149,29 @@ def _stamp_together(change: Change, user_ids: Sequence[int]) -> Iterator[Event]:
         notification=_NOTIFICATION,
         inbox=_INBOX,
         unread=_UNREAD,
+        words=WORDS.format(row="changed"),
         condition=change.condition,
         sets=change.sets,
         still_unread=change.still_unread,
     )
     with connection.cursor() as cursor:
-        cursor.execute(statement, {"user_ids": list(user_ids), "own": _NOT_SHARED, **change.parameters()})
-        changed = cursor.fetchall()
+        cursor.execute(statement, {"user_ids": list(user_ids), **change.parameters()})
+        changed, unread = map(json.loads, cursor.fetchone())
     templates = _templates({words for *_, words in changed})
-    for user_id, id_, seq, unread_count, reason, superseded_by, group, words in changed:
+    for user_id, id_, seq, reason, superseded_by, group, words in changed:
         frame = templates[words].fill(
-            id_=id_, seq=seq, unread_count=unread_count, reason=reason, superseded_by=superseded_by, group=group
+            id_=id_,
+            seq=seq,
+            unread_count=unread.get(str(user_id), 0),
+            reason=reason,
+            superseded_by=superseded_by,
+            group=group,
         )
         yield user_id, frame
 
 
 def _templates(found: set[str]) -> dict[str, FrameTemplate]:
     """By the words of a row. The insights are read after the lock, so that the frames say what they are now."""
-    fields = {words: json.loads(words) for words in found}
-    signals = Signal.objects.in_bulk({row["signal_id"] for row in fields.values()})
-    return {words: _template(signals[row.pop("signal_id")], row) for words, row in fields.items()}
-
-
-def _template(signal: Signal, fields: dict[str, Any]) -> FrameTemplate:
-    for name in _MOMENTS:
-        if fields.get(name):
-            fields[name] = parse_datetime(fields[name])
-    return FrameTemplate("notification_updated", InsightNotification(signal=signal, **fields))
+    signal_ids = {words: json.loads(words)["signal_id"] for words in found}
+    signals = Signal.objects.in_bulk(set(signal_ids.values()))
+    return {words: template_of_words(signals[signal_ids[words]], words) for words in found}

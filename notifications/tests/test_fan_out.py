@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from notifications import dispatching, fan_out, row_by_row, rules_sql, stream
-from notifications.announcing import Announcement, Batch, announce
+from notifications.announcing import Announcement, Batch, Rescored, announce
 from notifications.frame_templates import FrameText
 from notifications.models import (
     Inbox,
@@ -74,7 +74,7 @@ odd_values = st.recursive(
     max_leaves=3,
 )
 confidences = st.sampled_from(["0", "64.99", "65", "65.01", "79.99", "80", "100"]).map(Decimal)
-hours = st.times().filter(lambda time: time.microsecond == 0) | st.sampled_from([dt.time(0), dt.time(1, 30)])
+hours = st.times().map(lambda time: time.replace(microsecond=0)) | st.sampled_from([dt.time(0), dt.time(1, 30)])
 windows = st.sampled_from([(dt.time(22), dt.time(7)), (dt.time(0), dt.time(0)), (dt.time(1), dt.time(2))])
 
 further_windows = st.tuples(
@@ -121,7 +121,7 @@ def facts(draw: st.DrawFn) -> Facts:
     return Facts(draw(names), draw(names), draw(confidences), draw(st.sampled_from(Priority)))
 
 
-# What a user may have of the insight already: a revision, and the state of that row.
+# What a user may have of the insight already: a revision, and the state of that row; of `another` that it may repeat.
 HISTORIES: list[list[Fields]] = [
     [],
     [{"revision": 2}],
@@ -131,6 +131,13 @@ HISTORIES: list[list[Fields]] = [
     [{"revision": 1, "read": True}],
     [{"revision": 1, "seq": None, "held_until": dt.datetime(2027, 1, 1, tzinfo=dt.UTC)}],
     [{"revision": 1, "expired_at": dt.datetime(2026, 1, 1, tzinfo=dt.UTC)}],
+    [{"revision": 1, "priority": "high", "days_old": 1, "repeat_of": 5, "news_headline": "Rates held"}],
+    [{"revision": 0, "priority": "low"}, {"revision": 1, "priority": "high", "read": True}],
+    [{"another": True}],
+    [{"another": True, "repeat_of": 5}],
+    [{"another": True, "revision": 1}, {"another": True, "revision": 2, "expired_at": dt.datetime.now(dt.UTC)}],
+    [{"another": True, "seq": None, "held_until": dt.datetime(2027, 1, 1, tzinfo=dt.UTC)}, {"revision": 1}],
+    [{"another": True, "seq": None}],
 ]
 
 
@@ -144,17 +151,22 @@ def populations(draw: st.DrawFn) -> tuple[Facts, dt.datetime, list[tuple[Fields 
 
 @given(population=populations())
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@pytest.mark.parametrize("owned", [False, True])
+@pytest.mark.parametrize(("owned", "repeats_any"), [(False, True), (True, True), (False, False)])
 def test_any_population_is_written_as_the_plain_path_writes_it(
-    traders: list[User], make_signal: MakeSignal, owned: bool, population: Any
+    traders: list[User], make_signal: MakeSignal, owned: bool, repeats_any: bool, population: Any
 ) -> None:
     insight, now, users = population
     with transaction.atomic():
         signal = unannounced(make_signal, traders[0] if owned else None)
+        another = unannounced(make_signal, traders[0] if owned else None)
         for trader, (wanted, history, position) in zip(traders, users, strict=False):
-            settle(trader, signal, wanted, history, position)
+            settle(trader, signal, wanted, [fields for fields in history if "another" not in fields], position)
+            for fields in history:
+                if "another" in fields:
+                    store_notification(trader, another, **{name: fields[name] for name in fields if name != "another"})
         message = announce(signal, 2).message
-        announcement = Announcement(signal, 2, insight, message, now)
+        repeats = (signal.pk, another.pk) if repeats_any else ()
+        announcement = Announcement(signal, 2, insight, message, now, Rescored(Decimal("71.5"), "approved"), repeats)
         user_ids = [trader.pk for trader in traders[: len(users)]]
 
         assert outcome(fan_out.write, announcement, user_ids) == outcome(row_by_row.write, announcement, user_ids)
@@ -408,7 +420,7 @@ def outcome(
     """What `write` returns and leaves behind, with users and revisions for ids; it is undone."""
     with transaction.atomic():
         batch = write(announcement, user_ids)
-        named = {row.pk: (row.user_id, row.revision) for row in InsightNotification.objects.all()}
+        named = {row.pk: (row.user_id, row.signal_id, row.revision) for row in InsightNotification.objects.all()}
         found = rows() | {
             "verdicts": dict(batch.verdicts),
             "reasons": dict(batch.reasons),
@@ -420,11 +432,13 @@ def outcome(
 
 
 def rows() -> dict[str, Any]:
-    notifications: list[Any] = list(InsightNotification.objects.order_by("user_id", "revision").values())
+    notifications: list[Any] = list(InsightNotification.objects.order_by("user_id", "signal_id", "revision").values())
     deliveries: list[Any] = list(
-        NotificationDeliveryLog.objects.order_by("notification__user", "notification__revision").values()
+        NotificationDeliveryLog.objects.order_by(
+            "notification__user", "notification__signal", "notification__revision"
+        ).values()
     )
-    named = {row["id"]: (row["user_id"], row["revision"]) for row in notifications}
+    named = {row["id"]: (row["user_id"], row["signal_id"], row["revision"]) for row in notifications}
     for row in notifications:
         row["superseded_by_id"] = named.get(row["superseded_by_id"])
         del row["id"]
