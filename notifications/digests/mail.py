@@ -124,12 +124,12 @@ def _headline(digest: Digest) -> str:
         unread %= {"count": digest.unread_count}
         return _("%(unread)s, the best %(symbol)s at %(percent)s%%") % {
             "unread": unread,
-            "symbol": best.symbol if best else "",
+            "symbol": readable(best.symbol) if best else "",
             "percent": _percent(best) if best else "",
         }
     if best:
         return _("The best of the day: %(symbol)s at %(percent)s%%") % {
-            "symbol": best.symbol,
+            "symbol": readable(best.symbol),
             "percent": _percent(best),
         }
     closed = digest.wins + digest.losses
@@ -143,7 +143,7 @@ def _headline(digest: Digest) -> str:
 
 def _preview(digest: Digest) -> str:
     """What a mailbox shows beside the subject."""
-    shown = [f"{signal.symbol} {_percent(signal)}%" for signal in (*digest.unread, *digest.best)]
+    shown = [f"{readable(signal.symbol)} {_percent(signal)}%" for signal in (*digest.unread, *digest.best)]
     return ", ".join(shown[1:]) or _("Your insights of the day")
 
 
@@ -222,8 +222,7 @@ def _strategy(signal: Signal) -> str:
 
 
 def _time(moment: dt.datetime) -> str:
-    local = timezone.localtime(moment)
-    return f"{date_format(local, 'MONTH_DAY_FORMAT')}, {date_format(local, 'TIME_FORMAT')}"
+    return date_format(timezone.localtime(moment), "SHORT_DATETIME_FORMAT")
 
 
 def _kept_back(digest: Digest) -> KeptBack | None:
