@@ -96,8 +96,8 @@ def test_without_javascript_the_inputs_alone_do(new_trader: Callable[..., Trader
     page = open_preferences(new_trader(java_script_enabled=False))
     expect(page.get_by_role("slider")).to_be_hidden()
     page.get_by_role("spinbutton", name="Minimum AI confidence").fill("80")
-    page.get_by_label("Another symbol").fill("xauusd")
-    page.get_by_label("A second symbol").fill("gbpusd")
+    page.get_by_label("Another symbol", exact=True).fill("xauusd")
+    page.get_by_label("Another symbol (2)").fill("gbpusd")
     assert saved(page) == [
         "Saved.",
         "Minimum AI confidence: 0 → 80",
