@@ -127,12 +127,15 @@ class Rules:
         return self.quiet_hours_enabled and self.quiet_hours.cover(moment)
 
     def enables(self, channel: Channel) -> bool:
-        return {
-            Channel.WEBSOCKET: self.web_enabled,
-            Channel.PUSH: self.push_enabled,
-            Channel.EMAIL: self.email_digest_enabled,
-            Channel.WEBHOOK: self.webhook_enabled,
-        }[channel]
+        match channel:
+            case Channel.WEBSOCKET:
+                return self.web_enabled
+            case Channel.PUSH:
+                return self.push_enabled
+            case Channel.EMAIL:
+                return self.email_digest_enabled
+            case Channel.WEBHOOK:
+                return self.webhook_enabled
 
     def as_json(self) -> dict[str, Any]:
         """JSON types only; equal rules give equal JSON."""
@@ -294,7 +297,8 @@ def _paused(rules: Rules, facts: Facts, channel: Channel, now: dt.datetime) -> b
 
 
 def _muted(rules: Rules, facts: Facts, channel: Channel, now: dt.datetime) -> bool:
-    return any(mute.concerns(facts) and mute.counts_at(now) for mute in rules.mutes)
+    # Most users mute nothing, and this is asked for every insight of a preview.
+    return bool(rules.mutes) and any(mute.concerns(facts) and mute.counts_at(now) for mute in rules.mutes)
 
 
 def _not_high_priority(rules: Rules, facts: Facts, channel: Channel, now: dt.datetime) -> bool:
