@@ -6,6 +6,7 @@ import datetime as dt
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from django.db import DataError
 
@@ -19,10 +20,20 @@ logger = logging.getLogger(__name__)
 UNREADABLE = "Preferences of user %s can't be read, the defaults decide"
 
 
-def decide_each(user_ids: Iterable[int], facts: Facts, now: dt.datetime) -> dict[int, Decision]:
+class Decided(NamedTuple):
+    """A decision, and the rules that led to it."""
+
+    rules: Rules
+    decision: Decision
+
+
+def decide_each(user_ids: Iterable[int], facts: Facts, now: dt.datetime) -> dict[int, Decided]:
     """The decision about the web channel for each of these users, by user id; who has no row has the defaults."""
-    rules = rules_of(user_ids)
-    return {user_id: preferences.decide(rules[user_id], facts, Channel.WEBSOCKET, now) for user_id in rules}
+    return {user_id: decide_by(rules, facts, now) for user_id, rules in rules_of(user_ids).items()}
+
+
+def decide_by(rules: Rules, facts: Facts, now: dt.datetime) -> Decided:
+    return Decided(rules, preferences.decide(rules, facts, Channel.WEBSOCKET, now))
 
 
 def rules_of(user_ids: Iterable[int]) -> dict[int, Rules]:

@@ -128,16 +128,21 @@ def _batch(
 
 
 def _news(announcement: Announcement, live: list[Any], unread: dict[int, int]) -> Iterator[tuple[int, FrameText]]:
-    """A quiet revision keeps the place, which is the time, of the one before it: one template for each such time."""
-    templates: dict[str | None, FrameTemplate] = {}
-    for user_id, id_, seq, reason, group, place in live:
-        template = templates.get(place) or templates.setdefault(place, _template_at(announcement, place))
+    """One template for all of whom the same led to it; a quiet revision keeps the place, which is the time, of the one
+    before it."""
+    templates: dict[tuple[Any, ...], FrameTemplate] = {}
+    for user_id, id_, seq, reason, group, *words in live:
+        key = tuple(words)
+        template = templates.get(key) or templates.setdefault(key, _template_at(announcement, *key))
         yield user_id, template.fill(id_=id_, seq=seq, unread_count=unread[user_id], reason=reason, group=group)
 
 
-def _template_at(announcement: Announcement, place: str | None) -> FrameTemplate:
+def _template_at(
+    announcement: Announcement, place: str | None, min_confidence: float | None, chosen: int
+) -> FrameTemplate:
     own = {} if place is None else {"quiet": True, "created_at": parse_datetime(place)}
-    return FrameTemplate("new_notification", announcement.notification(**own))
+    row = announcement.notification(min_confidence=min_confidence, chosen=chosen, **own)
+    return FrameTemplate("new_notification", row)
 
 
 def _updates(
@@ -161,11 +166,11 @@ def _updates(
 def _statement(decided_by: str, *, keep_suppressions: bool, rescored: bool, may_repeat: bool) -> str:
     """Everything that happens to a chunk, after its inboxes are locked.
 
-    It returns one row of JSON: lists of [verdict, reason, users]; of [user, id, seq, reason, group, place] of each
-    notification on the web stream, where the place is that of the revision before it, if it takes that; of [user, id,
-    seq, reason, superseded by, group, words] of each earlier one that it replaced there; and, by user, the unread
-    counts. Those are joined to nothing: of rows that a statement has only just written the planner
-    expects one, and would compare each with each.
+    It returns one row of JSON: lists of [verdict, reason, users]; of [user, id, seq, reason, group, place, minimum
+    confidence, chosen] of each notification on the web stream, where the place is that of the revision before it, if
+    it takes that; of [user, id, seq, reason, superseded by, group, words] of each earlier one that it replaced there;
+    and, by user, the unread counts. Those are joined to nothing: of rows that a statement has only just written the
+    planner expects one, and would compare each with each.
     """
     kept_back = f"""
 kept_back AS (
@@ -200,20 +205,22 @@ decided AS MATERIALIZED (
 fresh AS (
     INSERT INTO {_NOTIFICATION} (
         user_id, signal_id, revision, title, snippet, confidence, priority, news_headline, reason,
-        seq, held_until, created_at, expires_at, earlier_confidence, new_status, repeat_of, quiet, read, delivered
+        seq, held_until, created_at, expires_at, earlier_confidence, new_status, repeat_of, quiet,
+        min_confidence, chosen, read, delivered
     )
     SELECT
         user_id, %(signal_id)s, %(revision)s, %(title)s, %(snippet)s, %(confidence)s, %(priority)s, %(news_headline)s,
         reason, CASE verdict WHEN '{Verdict.SEND}' THEN last_seq + 1 END, held_until,
         {"CASE WHEN seen.quiet THEN seen.created_at ELSE %(now)s END" if rescored else "%(now)s"}, %(expires_at)s,
         %(earlier_confidence)s, %(new_status)s, {"first.id" if may_repeat else "NULL::bigint"},
-        {"coalesce(seen.quiet, FALSE)" if rescored else "FALSE"}, FALSE, FALSE
+        {"coalesce(seen.quiet, FALSE)" if rescored else "FALSE"}, min_confidence, chosen, FALSE, FALSE
     FROM decided JOIN (SELECT user_id, last_seq FROM {_INBOX} WHERE {_THESE_USERS}) AS inbox USING (user_id)
     {seen if rescored else ""}
     {first if may_repeat else ""}
     WHERE verdict <> '{Verdict.SUPPRESS}'
     ORDER BY user_id
-    RETURNING id, user_id, seq, reason, repeat_of, CASE WHEN quiet THEN created_at END AS place
+    RETURNING
+        id, user_id, seq, reason, repeat_of, CASE WHEN quiet THEN created_at END AS place, min_confidence, chosen
 ),
 live AS MATERIALIZED (
     SELECT * FROM fresh WHERE seq IS NOT NULL
@@ -269,9 +276,9 @@ SELECT
     FROM (SELECT verdict, reason, count(*) AS users FROM decided GROUP BY verdict, reason) AS counted
 ),
 (
-    SELECT coalesce(
-        json_agg(json_build_array(user_id, id, seq, reason, repeat_of, place) ORDER BY user_id), '[]'
-    )::text FROM live
+    SELECT coalesce(json_agg(
+        json_build_array(user_id, id, seq, reason, repeat_of, place, min_confidence, chosen) ORDER BY user_id
+    ), '[]')::text FROM live
 ),
 (
     SELECT coalesce(json_agg(json_build_array(

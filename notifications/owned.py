@@ -35,7 +35,7 @@ from notifications.models import (
     SuppressedInsight,
     as_weekdays,
 )
-from notifications.preferences import Channel, Decision, Rules, Verdict
+from notifications.preferences import Channel, Decision, Rules, Verdict, chosen_by
 from notifications.prepared import fetch_all
 from notifications.realtime import Event
 from signals.models import Signal, TradeValidation
@@ -150,18 +150,21 @@ given AS MATERIALIZED (
         id bigint, repeat_of bigint, earlier_confidence numeric, new_status text,
         dispatch_id bigint, user_id bigint, signal_id bigint, revision smallint, title text, snippet text,
         confidence numeric, priority text, news_headline text, created_at timestamptz, expires_at timestamptz,
-        verdict text, reason text, held_until timestamptz, seq bigint, counts jsonb
+        verdict text, reason text, held_until timestamptz, seq bigint, counts jsonb, min_confidence numeric,
+        chosen smallint
     )
 ),
 fresh AS (
     INSERT INTO {_NOTIFICATION} (
         id, user_id, signal_id, revision, title, snippet, confidence, priority, news_headline, reason,
-        seq, held_until, created_at, expires_at, repeat_of, earlier_confidence, new_status, quiet, read, delivered
+        seq, held_until, created_at, expires_at, repeat_of, earlier_confidence, new_status, quiet,
+        min_confidence, chosen, read, delivered
     )
     SELECT
         coalesce(id, {_NEXT_ID}),
         user_id, signal_id, revision, title, snippet, confidence, priority, news_headline, reason,
-        seq, held_until, created_at, expires_at, repeat_of, earlier_confidence, new_status, FALSE, FALSE, FALSE
+        seq, held_until, created_at, expires_at, repeat_of, earlier_confidence, new_status, FALSE,
+        min_confidence, chosen, FALSE, FALSE
     FROM given WHERE verdict <> '{Verdict.SUPPRESS}'
     ORDER BY dispatch_id
     RETURNING id, signal_id, seq, created_at
@@ -207,6 +210,7 @@ class _Decided:
     dispatch_id: int
     announcement: Announcement
     user_id: int
+    rules: Rules
     decision: Decision
     seq: int | None
     unread_count: int
@@ -220,6 +224,8 @@ class _Decided:
             seq=self.seq,
             held_until=self.decision.held_until,
             repeat_of=self.repeat_of,
+            min_confidence=self.rules.min_confidence,
+            chosen=chosen_by(self.rules).value,
         )
 
     def batch(self) -> Batch:
@@ -321,7 +327,7 @@ def _decide(announcements: dict[int, Announcement], owners: dict[int, _Owner], r
             owner.unread_count += 1
             owner.last_seq = seq = owner.last_seq + 1
         own = (None, None) if decision.verdict is Verdict.SUPPRESS else repeats.place(announcement, user_id)
-        yield _Decided(dispatch_id, announcement, user_id, decision, seq, owner.unread_count, *own)
+        yield _Decided(dispatch_id, announcement, user_id, owner.rules, decision, seq, owner.unread_count, *own)
 
 
 def _write(decided: Sequence[_Decided]) -> None:
@@ -365,6 +371,8 @@ def _row(one: _Decided) -> dict[str, Any]:
         "reason": str(one.decision.reason),
         "held_until": row.held_until.isoformat() if row.held_until else None,
         "seq": row.seq,
+        "min_confidence": str(row.min_confidence),
+        "chosen": row.chosen,
         "counts": {"verdicts": batch.verdicts, "reasons": batch.reasons},
     }
 

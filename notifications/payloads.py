@@ -10,6 +10,7 @@ from decimal import Decimal
 from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
+from urllib.parse import urlencode
 
 from django.urls import reverse
 
@@ -49,6 +50,8 @@ class NotificationPayload(TypedDict):
     change: ChangePayload | None
     outcome: str
     reversed_by: int | None
+    min_confidence: float | None
+    chosen: int
     unread_count: NotRequired[int]
 
 
@@ -74,6 +77,7 @@ class Frame(TypedDict, total=False):
     live: int
     expired: int
     reversed: int
+    url: str
 
 
 # What a payload is made of, as `values_list` names it; from a notification it is read by the same names.
@@ -105,6 +109,8 @@ COLUMNS = (
     "new_status",
     "signal__outcome",
     "signal__reversed_by_id",
+    "min_confidence",
+    "chosen",
 )
 _columns_of = attrgetter(*(name.replace("__", ".") for name in COLUMNS))
 
@@ -123,6 +129,7 @@ def payload_of_row(row: tuple[Any, ...]) -> NotificationPayload:
         pk, seq, revision, title, snippet, confidence, priority, news_headline, signal_id, symbol, timeframe, side,
         strategy, reason, created_at, read, expires_at, expired_at, held_until, superseded_by,
         released_at, repeat_of, quiet, earlier_confidence, new_status, outcome, reversed_by,
+        min_confidence, chosen,
     ) = row  # fmt: skip
     return {
         "id": pk,
@@ -152,6 +159,8 @@ def payload_of_row(row: tuple[Any, ...]) -> NotificationPayload:
         "change": _change(earlier_confidence, new_status),
         "outcome": str(outcome),
         "reversed_by": reversed_by,
+        "min_confidence": None if min_confidence is None else float(min_confidence),
+        "chosen": chosen,
     }
 
 
@@ -201,8 +210,10 @@ def unread_frame(*, seq: int, unread_count: int, read_at_seq: int) -> Frame:
     return {"type": "notification_unread", "seq": seq, "unread_count": unread_count, "read_at_seq": read_at_seq}
 
 
-def brief_frame(*, seq: int, unread_count: int, held: int, live: int, expired: int, reversed_: int) -> Frame:
-    """Quiet hours ended: how many were held, and what has become of them."""
+def brief_frame(
+    *, seq: int, unread_count: int, held: int, live: int, expired: int, reversed_: int, released_at: dt.datetime
+) -> Frame:
+    """Quiet hours ended: how many were held, what has become of them, and the page that says which."""
     return {
         "type": "brief",
         "seq": seq,
@@ -211,6 +222,7 @@ def brief_frame(*, seq: int, unread_count: int, held: int, live: int, expired: i
         "live": live,
         "expired": expired,
         "reversed": reversed_,
+        "url": f"{reverse('history')}?{urlencode({'released': iso(released_at)})}",
     }
 
 
@@ -220,6 +232,11 @@ def error_payload(code: str, message: str, fields: dict[str, list[str]] | None =
     if fields:
         error["fields"] = fields
     return {"error": error}
+
+
+def to_milliseconds(moment: dt.datetime) -> dt.datetime:
+    """As `iso` writes it, so that the text says exactly this instant."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def iso(moment: dt.datetime) -> str:

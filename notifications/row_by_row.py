@@ -9,11 +9,11 @@ from django.db.models import Max, Q
 
 from notifications import payloads, stream
 from notifications.announcing import Announcement, Batch
-from notifications.deciding import decide_each
+from notifications.deciding import Decided, decide_each
 from notifications.delivery import websocket
 from notifications.models import Inbox, InsightNotification, SuppressedInsight
 from notifications.payloads import Frame
-from notifications.preferences import Channel, Decision, Verdict
+from notifications.preferences import Channel, Decision, Verdict, chosen_by
 from notifications.priority import Priority
 
 
@@ -27,8 +27,8 @@ def write(announcement: Announcement, user_ids: Sequence[int]) -> Batch:
     untold = [user_id for user_id in user_ids if user_id not in told]
     decisions = decide_each(untold, announcement.facts, announcement.now)
     batch = Batch()
-    batch.verdicts.update(decision.verdict.value for decision in decisions.values())
-    batch.reasons.update(decision.reason.value for decision in decisions.values())
+    batch.verdicts.update(decision.verdict.value for _, decision in decisions.values())
+    batch.reasons.update(decision.reason.value for _, decision in decisions.values())
     _write_suppressions(announcement, decisions)
     fresh = _write_notifications(announcement, decisions, inboxes)
     live = [row for row in fresh if row.seq is not None]
@@ -71,7 +71,7 @@ def _told(announcement: Announcement, user_ids: Sequence[int]) -> Iterable[int]:
     return rows.values_list("user_id", flat=True)
 
 
-def _write_suppressions(announcement: Announcement, decisions: dict[int, Decision]) -> None:
+def _write_suppressions(announcement: Announcement, decisions: dict[int, Decided]) -> None:
     signal = announcement.signal
     if signal.user_id is None:  # a house signal's dispatch counts its reasons; a row for each user would be too many
         return
@@ -84,7 +84,7 @@ def _write_suppressions(announcement: Announcement, decisions: dict[int, Decisio
                 channel=Channel.WEBSOCKET,
                 reason=decision.reason,
             )
-            for user_id, decision in decisions.items()
+            for user_id, (_, decision) in decisions.items()
             if decision.verdict is Verdict.SUPPRESS
         ],
         ignore_conflicts=True,
@@ -92,7 +92,7 @@ def _write_suppressions(announcement: Announcement, decisions: dict[int, Decisio
 
 
 def _write_notifications(
-    announcement: Announcement, decisions: dict[int, Decision], inboxes: dict[int, Inbox]
+    announcement: Announcement, decisions: dict[int, Decided], inboxes: dict[int, Inbox]
 ) -> list[InsightNotification]:
     firsts = _first_of_repeats(announcement, decisions)
     before = _revisions_before(announcement, decisions)
@@ -103,9 +103,11 @@ def _write_notifications(
             seq=None if decision.verdict is Verdict.HOLD else advance(inboxes[user_id]),
             held_until=decision.held_until,
             repeat_of=firsts.get(user_id),
+            min_confidence=rules.min_confidence,
+            chosen=chosen_by(rules).value,
             **_place(announcement, decision, before.get(user_id)),
         )
-        for user_id, decision in decisions.items()
+        for user_id, (rules, decision) in decisions.items()
         if decision.verdict is not Verdict.SUPPRESS
     ]
     InsightNotification.objects.bulk_create(rows)

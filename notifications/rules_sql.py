@@ -14,10 +14,9 @@ from typing import Any
 
 from django.db import connection
 
-from notifications import preferences
-from notifications.deciding import decide_each, default_rules
+from notifications.deciding import Decided, decide_by, decide_each, default_rules
 from notifications.models import Mute, NotificationPreference, QuietWindow, as_weekdays
-from notifications.preferences import Channel, Decision, Facts, MuteKind, QuietMode, Reason, Verdict
+from notifications.preferences import Chosen, Facts, MuteKind, QuietMode, Reason, Verdict, chosen_by
 from notifications.priority import Priority
 from notifications.quiet import QuietHours, Window, zone_or_utc
 
@@ -69,6 +68,13 @@ QUIET_HOURS = f"""CASE WHEN preference.quiet_hours_enabled THEN jsonb_build_arra
     )
 )::text END"""
 
+# `preferences.chosen_by`.
+CHOSEN = f"""(
+    CASE WHEN preference.symbols_filter <> '[]' THEN {Chosen.SYMBOL} ELSE 0 END
+    + CASE WHEN preference.strategies_filter <> '[]' THEN {Chosen.STRATEGY} ELSE 0 END
+    + CASE WHEN preference.high_priority_only THEN {Chosen.HIGH_PRIORITY} ELSE 0 END
+)"""
+
 # A row that SQL might read in another way than `NotificationPreference.rules`: lists that are none, or that hold lists
 # or objects (or a name with a bracket in it, which costs nothing but time); times for which Python has no value.
 ODD = r"""(
@@ -92,14 +98,16 @@ FROM {_TABLE} preference
 WHERE preference.user_id = ANY(%(user_ids)s::bigint[]) AND (preference.quiet_hours_enabled OR {ODD})
 """
 
-# (user_id, verdict, reason, held_until) for each of %(user_ids)s.
+# (user_id, reason, verdict, held_until, min_confidence, chosen) for each of %(user_ids)s.
 DECIDE = f"""
 SELECT
     reader.user_id,
     coalesce(given.reason, rule.reason) AS reason,
     coalesce(given.verdict, {VERDICT}) AS verdict,
     CASE coalesce(given.verdict, {VERDICT}) WHEN '{Verdict.HOLD}' THEN coalesce(given.held_until, quiet.held_until) END
-        AS held_until
+        AS held_until,
+    coalesce(given.min_confidence, preference.min_confidence) AS min_confidence,
+    coalesce(given.chosen, {CHOSEN}) AS chosen
 FROM unnest(%(user_ids)s::bigint[]) AS reader (user_id)
 LEFT JOIN {_TABLE} preference
     -- The second condition bounds what is read of the table, whatever the planner expects.
@@ -108,7 +116,9 @@ LEFT JOIN LATERAL (
     SELECT {QUIET_HOURS} AS quiet_hours OFFSET 0  -- worked out once a user: without it, once for each that is compared
 ) AS own ON TRUE
 LEFT JOIN jsonb_to_recordset(%(given)s::jsonb)
-    AS given (user_id bigint, verdict text, reason text, held_until timestamptz)
+    AS given (
+        user_id bigint, verdict text, reason text, held_until timestamptz, min_confidence numeric, chosen smallint
+    )
     ON given.user_id = CASE WHEN preference.user_id IS NULL THEN {NO_ROW} ELSE reader.user_id END
 LEFT JOIN jsonb_to_recordset(%(quiet_hours)s::jsonb) AS quiet (hours text, held_until timestamptz)
     ON quiet.hours = own.quiet_hours
@@ -122,9 +132,10 @@ CROSS JOIN LATERAL (
 
 # The same columns, of users for whom Python has decided.
 GIVEN = """
-SELECT given.user_id, given.reason, given.verdict, given.held_until
-FROM jsonb_to_recordset(%(given)s::jsonb)
-    AS given (user_id bigint, verdict text, reason text, held_until timestamptz)
+SELECT given.*
+FROM jsonb_to_recordset(%(given)s::jsonb) AS given (
+    user_id bigint, reason text, verdict text, held_until timestamptz, min_confidence numeric, chosen smallint
+)
 """
 
 
@@ -134,7 +145,7 @@ def judge(user_ids: Sequence[int], facts: Facts, now: dt.datetime) -> dict[str, 
         cursor.execute(JUDGE, {"user_ids": list(user_ids)})
         found = cursor.fetchall()
     odd = [user_id for user_id, _ in found if user_id is not None]
-    default = preferences.decide(default_rules(), facts, Channel.WEBSOCKET, now)
+    default = decide_by(default_rules(), facts, now)
     return {
         "given": given(decide_each(odd, facts, now) | {NO_ROW: default}),
         "quiet_hours": _quiet_hours((hours for _, hours in found if hours is not None), now),
@@ -146,7 +157,7 @@ def judge(user_ids: Sequence[int], facts: Facts, now: dt.datetime) -> dict[str, 
     }
 
 
-def given(decisions: Mapping[int, Decision]) -> str:
+def given(decided: Mapping[int, Decided]) -> str:
     """Decisions by user id, as the parameter of that name."""
     return json.dumps(
         [
@@ -155,8 +166,10 @@ def given(decisions: Mapping[int, Decision]) -> str:
                 "verdict": decision.verdict,
                 "reason": decision.reason,
                 "held_until": decision.held_until.isoformat() if decision.held_until else None,
+                "min_confidence": str(rules.min_confidence),
+                "chosen": chosen_by(rules).value,
             }
-            for user_id, decision in decisions.items()
+            for user_id, (rules, decision) in decided.items()
         ]
     )
 

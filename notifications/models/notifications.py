@@ -102,6 +102,12 @@ class InsightNotification(models.Model):
     quiet = models.BooleanField(
         default=False, db_default=False, help_text="A revision in the place of the one before it: no toast."
     )
+    min_confidence = models.DecimalField(
+        max_digits=5, decimal_places=2, null=True, blank=True, help_text="What the user asked for when it was decided."
+    )
+    chosen = models.SmallIntegerField(
+        default=0, db_default=0, help_text="What the user had named: 1 the symbol, 2 the strategy, 4 high priority."
+    )
     read = models.BooleanField(default=False)
     read_at = models.DateTimeField(null=True, blank=True)
     delivered = models.BooleanField(default=False, help_text="A browser acknowledged it.")

@@ -196,6 +196,7 @@ QUIET = {"quiet_hours_enabled": True, "quiet_start_time": dt.time(0), "quiet_end
         QUIET | {"quiet_mode": QuietMode.SKIP},
         {"web_enabled": False},
         {"symbols_filter": ["XAUUSD"]},
+        {"symbols_filter": ["EURUSD"], "strategies_filter": ["SMC", "ZenithEdge"], "min_confidence": 70},
         {"symbols_filter": [["EURUSD"]]},  # no list of names: the defaults decide
         {"min_confidence": 95},
         {"mutes": [{"kind": "symbol", "name": "EURUSD"}]},
@@ -234,6 +235,7 @@ def left_behind(user: User, hints: Hints) -> list[Any]:
     return [
         frames,
         list(rows.values_list("revision", "title", "snippet", "confidence", "priority", "news_headline", "reason")),
+        list(rows.values_list("min_confidence", "chosen")),
         [(row.seq, row.held_until, row.expires_at - row.signal.received_at) for row in rows],
         list(
             NotificationDeliveryLog.objects.filter(notification__user=user).values_list("state", "attempts", "target")
