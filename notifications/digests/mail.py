@@ -42,9 +42,11 @@ class Row(TypedDict):
     symbol: str
     timeframe: str
     figure: str
+    tone: str
     confidence: int | None
     text: str
     details: str
+    prices: str
     url: str
 
 
@@ -108,7 +110,9 @@ def _context(run: DigestRun, digest: Digest, unsubscribe: str) -> dict[str, Any]
         "tiles": _tiles(digest),
         "sections": [section for section in _sections(digest) if section.rows],
         "kept_back": _kept_back(digest),
-        "why": _("You get this mail once a day, because you switched the daily e-mail on in your preferences."),
+        "why": _("You asked for this mail on the page of your preferences.")
+        if run.trial
+        else _("You get this mail once a day, because you switched the daily e-mail on in your preferences."),
         "urls": {
             "dashboard": addresses.site(reverse("dashboard")),
             "preferences": addresses.site(reverse("preferences")),
@@ -163,7 +167,7 @@ def _sections(digest: Digest) -> list[Section]:
     return [
         Section(
             _("Unread"),
-            [_row(signal, _until(signal)) for signal in digest.unread],
+            [_row(signal, _until(signal), _prices(signal)) for signal in digest.unread],
             ngettext("%(count)d more", "%(count)d more", more) % {"count": more} if more > 0 else "",
             f"{history}?unread=1",
         ),
@@ -177,15 +181,17 @@ def _sections(digest: Digest) -> list[Section]:
     ]
 
 
-def _row(signal: Signal, details: str) -> Row:
+def _row(signal: Signal, details: str, prices: str = "") -> Row:
     validation = getattr(signal, "validation", None)  # one that was pushed by hand may have none
     narrative = validation.context_summary if validation else ""
     return {
         **_heading(signal),
         "figure": f"{_percent(signal)}%",
+        "tone": "text",
         "confidence": _percent(signal),
         "text": messages.first_sentences(readable(narrative), NARRATIVE_CHARS),
         "details": f"{messages.confidence_words(signal.ai_confidence)} · {details}",
+        "prices": prices,
     }
 
 
@@ -194,9 +200,11 @@ def _outcome_row(signal: Signal) -> Row:
     return {
         **_heading(signal),
         "figure": _("Target reached") if won else _("Stop reached"),
+        "tone": "won" if won else "lost",
         "confidence": None,
         "text": "",
         "details": f"{_percent(signal)}% · {_strategy(signal)}",
+        "prices": "",
     }
 
 
@@ -215,6 +223,12 @@ def _until(signal: Signal) -> str:
         "strategy": readable(signal.strategy),
         "time": _time(signal.expires_at),
     }
+
+
+def _prices(signal: Signal) -> str:
+    named = ((_("Entry"), signal.price), (_("Stop"), signal.sl), (_("Target"), signal.tp))
+    shown = (f"{name} {price:.{signal.price_places}f}" for name, price in named if price is not None)
+    return " · ".join(shown)
 
 
 def _strategy(signal: Signal) -> str:
