@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseServerError, Json
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.cache import add_never_cache_headers
+from django.utils.translation import gettext as _
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 
@@ -56,7 +57,7 @@ def mark_read(request: ApiRequest, notification_id: int) -> HttpResponse:
     read_json_object(request, (), empty_allowed=True)
     result = NotificationManager.mark_read(request.user, notification_id)
     if result is None:
-        raise ApiError(404, "not_found", "There is no such notification.")
+        raise ApiError(404, "not_found", _("There is no such notification."))
     return JsonResponse(
         {"success": True, "notification_id": result.notification_id, "unread_count": result.unread_count}
     )
@@ -87,7 +88,7 @@ def mark_unread(request: ApiRequest, notification_id: int) -> HttpResponse:
     read_json_object(request, (), empty_allowed=True)
     result = stream.mark_unread(request.user.pk, notification_id)
     if result is None:
-        raise ApiError(404, "not_found", "There is no such notification.")
+        raise ApiError(404, "not_found", _("There is no such notification."))
     return JsonResponse(
         {"success": True, "notification_id": result.notification_id, "unread_count": result.unread_count}
     )
@@ -115,7 +116,7 @@ def not_found(request: HttpRequest, rest: str = "") -> HttpResponse:
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """settings.CSRF_FAILURE_VIEW: JSON for the API, the site's own page for a form."""
     if _is_api(request):
-        return _uncached(error_response(403, "csrf_failed", reason or "The CSRF token is missing or wrong."))
+        return _uncached(error_response(403, "csrf_failed", reason or _("The CSRF token is missing or wrong.")))
     return defaults.permission_denied(request, PermissionDenied(reason))
 
 
@@ -129,7 +130,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     """handler500. The page gets the request for its theme, but nothing that asks a database."""
     if _is_api(request):
-        return _uncached(error_response(500, "server_error", "Something went wrong here; it has been logged."))
+        return _uncached(error_response(500, "server_error", _("Something went wrong here; it has been logged.")))
     return HttpResponseServerError(render_to_string("500.html", {"request": request}))
 
 

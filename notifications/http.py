@@ -18,6 +18,7 @@ from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.http import HttpRequest, JsonResponse
 from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
@@ -97,7 +98,7 @@ def _checked(view: View, refusal_of: Callable[[HttpRequest], JsonResponse | None
 def sign_in_refusal(request: HttpRequest) -> JsonResponse | None:
     if request.user.is_authenticated:
         return None
-    return error_response(401, "not_signed_in", "Sign in first.")
+    return error_response(401, "not_signed_in", _("Sign in first."))
 
 
 def read_json_object(

@@ -9,12 +9,15 @@ from decimal import Decimal
 from typing import Any, TypedDict
 
 from django.db.models import Max
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from notifications.models import DeliveryState, NotificationDeliveryLog
 from notifications.preferences import Channel
 from signals import market
 from signals.models import Signal
 from signals.validation import SUB_SCORES
+from zenithedge.languages import decimal
 
 DAYS_BEFORE = 120
 CLOSES_AFTER = 60
@@ -55,7 +58,7 @@ class Scale:
 def prices(signal: Signal) -> dict[str, str]:
     """Stop, target and, when there is one, entry, all with the same number of decimals: so they can be compared."""
     given = {"sl": signal.sl, "tp": signal.tp} | ({} if signal.price is None else {"price": signal.price})
-    return {name: f"{price:.{signal.price_places}f}" for name, price in given.items()}
+    return {name: decimal(price, signal.price_places) for name, price in given.items()}
 
 
 def reward_to_risk(signal: Signal) -> Decimal | None:
@@ -123,10 +126,11 @@ def closes(signal: Signal, now: dt.datetime) -> PricesJson | None:
 def delivery_in_words(log: NotificationDeliveryLog) -> str:
     """What became of it, for the person that it was meant for."""
     words = _of_browser(log) if log.channel == Channel.WEBSOCKET else _of_other(log)
-    again = "Sent again: " if log.attempt_group > 1 else ""
-    tries = f" It took {log.attempts} attempts." if log.attempts > 1 else ""
-    sentence = again + (words[:1].lower() + words[1:] if again else words)
-    return f"{sentence}{tries}"
+    sentence = _("Sent again. %(state)s") % {"state": words} if log.attempt_group > 1 else words
+    if log.attempts < 2:
+        return sentence
+    tries = ngettext("It took %(count)s attempt.", "It took %(count)s attempts.", log.attempts)
+    return f"{sentence} {tries % {'count': log.attempts}}"
 
 
 def delivery_time(log: NotificationDeliveryLog) -> dt.datetime:
@@ -135,26 +139,26 @@ def delivery_time(log: NotificationDeliveryLog) -> dt.datetime:
 
 
 def _label(name: str) -> str:
-    return SUB_SCORES[name][0] if name in SUB_SCORES else name.replace("_", " ").capitalize()
+    return str(SUB_SCORES[name][0]) if name in SUB_SCORES else name.replace("_", " ").capitalize()
 
 
 def _of_browser(log: NotificationDeliveryLog) -> str:
     if log.state == DeliveryState.ACKNOWLEDGED:
-        return "Shown in a tab in view." if log.acknowledged_visible else "Taken by a tab in the background."
+        return _("Shown in a tab in view.") if log.acknowledged_visible else _("Taken by a tab in the background.")
     if log.state == DeliveryState.SENT:
-        return "Sent to your open tabs; none has confirmed it yet."
+        return _("Sent to your open tabs; none has confirmed it yet.")
     if log.state == DeliveryState.PENDING:
-        return "Waiting for your browser, which gets it when it connects."
+        return _("Waiting for your browser, which gets it when it connects.")
     return _of_other(log)
 
 
 def _of_other(log: NotificationDeliveryLog) -> str:
     words = {
-        DeliveryState.PENDING: "Waiting to be sent.",
-        DeliveryState.SENT: "Sent.",
-        DeliveryState.ACKNOWLEDGED: "Arrived.",
-        DeliveryState.FAILED: "Not delivered.",
-        DeliveryState.GONE: "The browser that it was for no longer takes it.",
-        DeliveryState.SKIPPED: "Left out.",
+        DeliveryState.PENDING: _("Waiting to be sent."),
+        DeliveryState.SENT: _("Sent."),
+        DeliveryState.ACKNOWLEDGED: _("Arrived."),
+        DeliveryState.FAILED: _("Not delivered."),
+        DeliveryState.GONE: _("The browser that it was for no longer takes it."),
+        DeliveryState.SKIPPED: _("Left out."),
     }[DeliveryState(log.state)]
     return f"{words} {log.error_message}".strip()

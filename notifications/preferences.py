@@ -18,41 +18,41 @@ from signals.vocabulary import canonical_strategy, canonical_symbol
 
 
 class Channel(TextChoices):
-    WEBSOCKET = "websocket", "Browser"
-    PUSH = "push", "Web push"
-    EMAIL = "email", "E-mail"
-    WEBHOOK = "webhook", "Webhook"
+    WEBSOCKET = "websocket", gettext_lazy("Browser")
+    PUSH = "push", gettext_lazy("Web push")
+    EMAIL = "email", gettext_lazy("E-mail")
+    WEBHOOK = "webhook", gettext_lazy("Webhook")
 
 
 class MuteKind(TextChoices):
-    SYMBOL = "symbol", "Symbol"
-    STRATEGY = "strategy", "Strategy"
+    SYMBOL = "symbol", gettext_lazy("Symbol")
+    STRATEGY = "strategy", gettext_lazy("Strategy")
 
 
 class QuietMode(TextChoices):
-    HOLD = "hold", "Hold until the quiet hours end"
-    SKIP = "skip", "Skip"
+    HOLD = "hold", gettext_lazy("Hold until the quiet hours end")
+    SKIP = "skip", gettext_lazy("Skip")
 
 
 class Verdict(TextChoices):
-    SEND = "send", "Sent"
-    HOLD = "hold", "Held"
-    SUPPRESS = "suppress", "Suppressed"
+    SEND = "send", gettext_lazy("Sent")
+    HOLD = "hold", gettext_lazy("Held")
+    SUPPRESS = "suppress", gettext_lazy("Suppressed")
 
 
 class Reason(TextChoices):
     """The rule that decided, in the order in which the rules are asked."""
 
-    CHANNEL_OFF = "channel_off", "Channel switched off"
-    PAUSED = "paused", "Notifications paused"
-    MUTED = "muted", "Symbol or strategy muted"
-    NOT_HIGH_PRIORITY = "not_high_priority", "Only high priority wanted"
-    BELOW_MIN_CONFIDENCE = "below_min_confidence", "Below the minimum confidence"
-    STRATEGY_NOT_CHOSEN = "strategy_not_chosen", "Strategy not in the list"
-    SYMBOL_NOT_CHOSEN = "symbol_not_chosen", "Symbol not in the list"
-    QUIET_HOURS = "quiet_hours", "Quiet hours"
-    URGENT_IN_QUIET_HOURS = "urgent_in_quiet_hours", "High priority comes through quiet hours"
-    ALL_RULES_PASSED = "all_rules_passed", "Every rule passed"
+    CHANNEL_OFF = "channel_off", gettext_lazy("Channel switched off")
+    PAUSED = "paused", gettext_lazy("Notifications paused")
+    MUTED = "muted", gettext_lazy("Symbol or strategy muted")
+    NOT_HIGH_PRIORITY = "not_high_priority", gettext_lazy("Only high priority wanted")
+    BELOW_MIN_CONFIDENCE = "below_min_confidence", gettext_lazy("Below the minimum confidence")
+    STRATEGY_NOT_CHOSEN = "strategy_not_chosen", gettext_lazy("Strategy not in the list")
+    SYMBOL_NOT_CHOSEN = "symbol_not_chosen", gettext_lazy("Symbol not in the list")
+    QUIET_HOURS = "quiet_hours", gettext_lazy("Quiet hours")
+    URGENT_IN_QUIET_HOURS = "urgent_in_quiet_hours", gettext_lazy("High priority comes through quiet hours")
+    ALL_RULES_PASSED = "all_rules_passed", gettext_lazy("Every rule passed")
 
 
 class Chosen(IntFlag):

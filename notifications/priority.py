@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
 
 HIGH_CONFIDENCE = 80
 SUBSTANTIAL_NEWS_CHARS = 50  # "substantial" is more than this, without surrounding white space
@@ -11,9 +12,9 @@ REPEAT_WINDOW_S = 600
 
 
 class Priority(TextChoices):
-    HIGH = "high", "High"
-    MEDIUM = "medium", "Medium"
-    LOW = "low", "Low"
+    HIGH = "high", _("High")
+    MEDIUM = "medium", _("Medium")
+    LOW = "low", _("Low")
 
     @property
     def rank(self) -> int:

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from signals import market
 from signals.models import Signal
+from zenithedge.languages import decimal
 
 CLOSES = 30
 WIDTH, HEIGHT, MARGIN = 96, 28, 3
@@ -15,11 +16,15 @@ WIDTH, HEIGHT, MARGIN = 96, 28, 3
 
 @dataclass(frozen=True, slots=True)
 class Sparkline:
-    """`points` for a polyline of WIDTH × HEIGHT, its end, and the change from the first close to the last in words."""
+    """`points` for a polyline of WIDTH × HEIGHT, its end, and the change from the first close to the last."""
 
     points: str
     end: tuple[float, float]
-    change: str
+    percent: float
+
+    @property
+    def change(self) -> str:
+        return change_in_words(self.percent)
 
 
 def sparkline(signal: Signal) -> Sparkline | None:
@@ -31,7 +36,7 @@ def sparkline(signal: Signal) -> Sparkline | None:
 def draw(values: Sequence[float]) -> Sparkline:
     """At least two values, none of them zero."""
     spots = [(round(x, 1), round(y, 1)) for x, y in place(values)]
-    return Sparkline(" ".join(f"{x:g},{y:g}" for x, y in spots), spots[-1], change_in_words(values[0], values[-1]))
+    return Sparkline(" ".join(f"{x:g},{y:g}" for x, y in spots), spots[-1], change_in_percent(values[0], values[-1]))
 
 
 def place(values: Sequence[float]) -> list[tuple[float, float]]:
@@ -43,9 +48,13 @@ def place(values: Sequence[float]) -> list[tuple[float, float]]:
     return [(MARGIN + index * step, MARGIN + room * (1 - share)) for index, share in enumerate(height)]
 
 
-def change_in_words(first: float, last: float) -> str:
-    percent = round(100 * (last / first - 1), 1)
-    return f"{percent:+.1f}%" if percent else "±0.0%"
+def change_in_percent(first: float, last: float) -> float:
+    return round(100 * (last / first - 1), 1)
+
+
+def change_in_words(percent: float) -> str:
+    sign = "+" if percent > 0 else "" if percent else "±"
+    return f"{sign}{decimal(percent, 1)}%"
 
 
 @lru_cache(maxsize=1024)

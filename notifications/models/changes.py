@@ -5,11 +5,12 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 
 class ChangeKind(models.TextChoices):
-    SETTLED = "settled", "Target or stop reached"
-    REVERSED = "reversed", "Turned by an opposite signal"
+    SETTLED = "settled", _("Target or stop reached")
+    REVERSED = "reversed", _("Turned by an opposite signal")
 
 
 class InsightChangeQuerySet(models.QuerySet["InsightChange"]):

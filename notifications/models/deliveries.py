@@ -6,18 +6,19 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from notifications.models.notifications import InsightNotification
 from notifications.preferences import Channel
 
 
 class DeliveryState(models.TextChoices):
-    PENDING = "pending", "Pending"
-    SENT = "sent", "Sent"
-    ACKNOWLEDGED = "acknowledged", "Acknowledged"
-    FAILED = "failed", "Failed"
-    GONE = "gone", "Gone"
-    SKIPPED = "skipped", "Skipped"
+    PENDING = "pending", _("Pending")
+    SENT = "sent", _("Sent")
+    ACKNOWLEDGED = "acknowledged", _("Acknowledged")
+    FAILED = "failed", _("Failed")
+    GONE = "gone", _("Gone")
+    SKIPPED = "skipped", _("Skipped")
 
 
 class NotificationDeliveryLog(models.Model):

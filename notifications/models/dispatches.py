@@ -6,16 +6,17 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from notifications.preferences import Channel, Reason
 from signals.models import Signal
 
 
 class DispatchState(models.TextChoices):
-    OPEN = "open", "Open"
-    RUNNING = "running", "Running"
-    DONE = "done", "Done"
-    CLOSED = "closed", "Closed without notifying"
+    OPEN = "open", _("Open")
+    RUNNING = "running", _("Running")
+    DONE = "done", _("Done")
+    CLOSED = "closed", _("Closed without notifying")
 
 
 class InsightDispatchQuerySet(models.QuerySet["InsightDispatch"]):

@@ -7,7 +7,17 @@ from collections.abc import Callable
 
 import pytest
 
-from notifications.sparklines import CLOSES, HEIGHT, MARGIN, WIDTH, change_in_words, draw, place, sparkline
+from notifications.sparklines import (
+    CLOSES,
+    HEIGHT,
+    MARGIN,
+    WIDTH,
+    change_in_percent,
+    change_in_words,
+    draw,
+    place,
+    sparkline,
+)
 from signals import market
 from signals.models import Signal
 
@@ -33,7 +43,7 @@ def test_a_line_ends_at_its_last_point() -> None:
     ("first", "last", "words"), [(100, 101.26, "+1.3%"), (100, 98, "-2.0%"), (100, 100.04, "±0.0%"), (1, 1, "±0.0%")]
 )
 def test_the_change_is_said_with_its_sign(first: float, last: float, words: str) -> None:
-    assert change_in_words(first, last) == words
+    assert change_in_words(change_in_percent(first, last)) == words
 
 
 def test_only_closes_that_were_known_are_drawn(make_signal: MakeSignal) -> None:
