@@ -189,7 +189,8 @@ async def test_a_client_that_is_signed_out_stops(alice: User, follow: Follow) ->
 
 async def test_a_client_without_a_session_is_refused_and_stops(alice: User, site: str) -> None:
     client = StreamClient(Account(site, alice.pk, "sessionid=unknown"), EAGER)
-    await asyncio.wait_for(client.run(), tabs.PATIENCE_S)
+    async with asyncio.timeout(tabs.PATIENCE_S):
+        await client.run()
     assert client.signed_out
 
 

@@ -74,7 +74,7 @@ async def _run(running: Stack, options: argparse.Namespace, began: float) -> int
 
 async def _strike_all(run: Run, faults: Sequence[Fault]) -> list[Result]:
     await run.warm_up(WARM_UP_S if run.full else SHORT_WARM_UP_S)
-    await asyncio.to_thread(catalogue.back_up, run.stack.database_url, run.backup)
+    await run.back_up()
     results = []
     for fault in faults:
         results.append(await run.strike(fault))

@@ -17,10 +17,9 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from notifications.stream_client import Policy
 from scripts import needs
-from scripts.faults import levels
+from scripts.faults import backup, levels
 from scripts.processes import Process
 from scripts.stack import ROOT
-from scripts.with_services import postgres_programs
 
 if TYPE_CHECKING:
     from scripts.faults.run import Run
@@ -300,13 +299,18 @@ class Restored(Fault):
     takes_database_away = True
     in_short_run = True
     lasts_s = 0.0
+    BACKUP_AGE_S = 600.0  # in the full run, of which the other faults take the most part
+
+    async def prepare(self, run: Run) -> None:
+        if run.full:
+            await run.write_until(run.backed_up_at + self.BACKUP_AGE_S)
 
     async def strike(self, run: Run) -> None:
         processes = [*run.stack.asgi, *run.stack.workers, run.stack.processes["beat"]]
         await run.writing.order("pause")
         await asyncio.to_thread(_all_at_once, processes, Process.stop)
         run.forget_what_the_backup_lacks()
-        await asyncio.to_thread(restore, run.stack.database_url, run.backup)
+        await asyncio.to_thread(backup.restore, run.stack.database_url, run.backup)
         await asyncio.to_thread(_manage, run.stack.environment, "renew_epochs")
         await asyncio.to_thread(_all_at_once, processes, Process.start)
 
@@ -315,7 +319,7 @@ class Restored(Fault):
 
 
 def catalogue(servers: Iterable[str]) -> list[Fault]:
-    """Every fault that there is, the restore last: by then its backup is some minutes old."""
+    """Every fault that there is, the restore last: by then its backup is old."""
     daphne, uvicorn = (next(name for name in servers if name.startswith(kind)) for kind in ("daphne", "uvicorn"))
     killed, ended = signal.SIGKILL, signal.SIGTERM
     return [
@@ -342,21 +346,6 @@ def catalogue(servers: Iterable[str]) -> list[Fault]:
         LogDeviceFull(),
         Restored(),
     ]
-
-
-def back_up(database_url: str, file: Path) -> None:
-    _run(["pg_dump", "--format=custom", f"--file={file}", database_url])
-
-
-def restore(database_url: str, file: Path) -> None:
-    _run(["pg_restore", "--clean", "--if-exists", "--single-transaction", f"--dbname={database_url}", str(file)])
-
-
-def _run(command: list[str]) -> None:
-    programs = postgres_programs()
-    done = subprocess.run([str(programs / command[0]), *command[1:]], capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{command[0]} failed: {done.stderr.strip()[-2000:]}")
 
 
 def _manage(environment: Mapping[str, str], command: str) -> None:

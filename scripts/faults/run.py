@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scripts.faults import ledger, levels
+from scripts.faults import backup, ledger, levels
 from scripts.faults.audience import Audience
 from scripts.faults.catalogue import Fault
 from scripts.faults.ledger import Findings
@@ -51,12 +51,13 @@ class Run:
     stack: Stack
     writing: Writing
     audience: Audience
-    backup: Path
+    backup: Path  # the file
     full: bool
     remarks: list[str] = field(default_factory=list)
     restarted: list[str] = field(default_factory=list)  # since the last strike, by the supervisor
     before: Levels | None = None
     backed_up: int = 0  # commits that the backup holds
+    backed_up_at: float = 0.0  # time.monotonic()
     _checked: int = 0
 
     async def warm_up(self, seconds: float) -> None:
@@ -68,8 +69,19 @@ class Run:
         findings = await self._settle(self.writing.commits, time.monotonic() + HEALED_WITHIN_S)
         if not findings.clean:
             raise RuntimeError(f"Without any fault: {findings}")
-        self._checked = self.backed_up = len(self.writing.commits)
+        self._checked = len(self.writing.commits)
         self.before = await asyncio.to_thread(levels.measure, self.stack)
+
+    async def back_up(self) -> None:
+        """Of what has been checked; to be done while nothing is written."""
+        await asyncio.to_thread(backup.back_up, self.stack.database_url, self.backup)
+        self.backed_up, self.backed_up_at = self._checked, time.monotonic()
+
+    async def write_until(self, moment: float) -> None:
+        """Load without a fault until that time of `time.monotonic`."""
+        await self.writing.order("resume")
+        await asyncio.sleep(max(0.0, moment - time.monotonic()))
+        await self.writing.order("pause")
 
     async def strike(self, fault: Fault) -> Result:
         self.remarks, self.restarted = [], []

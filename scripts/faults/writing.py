@@ -61,7 +61,9 @@ class Writing:
             return
         self._process.stdin.close()
         try:
-            await asyncio.wait_for(self._process.wait(), ORDER_WITHIN_S)
+            # Not `wait_for`: before Python 3.12 it may forget a cancellation, or an answer, that comes just in time.
+            async with asyncio.timeout(ORDER_WITHIN_S):
+                await self._process.wait()
         except TimeoutError:
             self._process.kill()
             await self._process.wait()
@@ -75,8 +77,9 @@ class Writing:
         self._process.stdin.write(f"{order}\n".encode())
         await self._process.stdin.drain()
         try:
-            while await asyncio.wait_for(self._obeyed.get(), ORDER_WITHIN_S) != order:
-                pass
+            async with asyncio.timeout(ORDER_WITHIN_S):
+                while await self._obeyed.get() != order:
+                    pass
         except TimeoutError as error:
             raise WriterError(f"The writer did not obey: {order}. Its failures: {self.failures[-1:]}") from error
 
