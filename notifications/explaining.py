@@ -6,6 +6,7 @@ import datetime as dt
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from django.utils.dates import WEEKDAYS_ABBR
 from django.utils.translation import gettext as _
 
 from notifications import preferences
@@ -16,6 +17,7 @@ from notifications.preferences import (
     Decision,
     Facts,
     MuteKind,
+    MuteRule,
     Reason,
     Rules,
     Verdict,
@@ -88,7 +90,10 @@ def why(notification: InsightNotification) -> str:
         return _("high priority, which you let through your quiet hours")
     if notification.min_confidence is None:
         return _("it passed every rule of your preferences")
-    return _passed(notification.confidence, notification.min_confidence, Chosen(notification.chosen))
+    passed = _passed(notification.confidence, notification.min_confidence, Chosen(notification.chosen))
+    if notification.reason == Reason.QUIET_HOURS:
+        return _("%(passed)s; held in your quiet hours") % {"passed": passed}
+    return passed
 
 
 def plain(number: Decimal) -> str:
@@ -141,3 +146,63 @@ def _until(moment: dt.datetime | None, rules: Rules) -> str:
         return _("until you turn them on")
     local = moment.astimezone(zone_or_utc(rules.time_zone))
     return _("until %(time)s (%(zone)s)") % {"time": f"{local:%Y-%m-%d %H:%M}", "zone": rules.time_zone}
+
+
+# --- Rule by rule ---------------------------------------------------------------------------------------------------
+
+
+def asked(reason: Reason, rules: Rules) -> str:
+    """What the user wants, as far as this rule is concerned."""
+    match reason:
+        case Reason.CHANNEL_OFF:
+            return ", ".join(str(channel.label) for channel in Channel if rules.enables(channel)) or _("no channel")
+        case Reason.PAUSED:
+            return _until(rules.paused_until, rules) if rules.paused_until else _("no pause")
+        case Reason.MUTED:
+            return "; ".join(_one_mute(mute, rules) for mute in rules.mutes) or _("nothing muted")
+        case Reason.NOT_HIGH_PRIORITY:
+            return _("high only") if rules.high_priority_only else _("any")
+        case Reason.BELOW_MIN_CONFIDENCE:
+            return _("at least %(minimum)s") % {"minimum": plain(rules.min_confidence)}
+        case Reason.STRATEGY_NOT_CHOSEN:
+            return ", ".join(sorted(rules.strategies)) or _("every strategy")
+        case Reason.SYMBOL_NOT_CHOSEN:
+            return ", ".join(sorted(rules.symbols)) or _("every symbol")
+        case _other:
+            return _quiet_hours(rules) if rules.quiet_hours_enabled else _("no quiet hours")
+
+
+def found(reason: Reason, rules: Rules, facts: Facts, now: dt.datetime) -> str:
+    """What the insight, or the user's clock, had against it."""
+    match reason:
+        case Reason.MUTED:
+            return f"{facts.symbol}, {facts.strategy}"
+        case Reason.NOT_HIGH_PRIORITY:
+            return str(facts.priority.label).lower()
+        case Reason.BELOW_MIN_CONFIDENCE:
+            return plain(facts.ai_confidence)
+        case Reason.STRATEGY_NOT_CHOSEN:
+            return facts.strategy
+        case Reason.SYMBOL_NOT_CHOSEN:
+            return facts.symbol
+        case Reason.PAUSED | Reason.QUIET_HOURS:
+            return f"{now.astimezone(zone_or_utc(rules.time_zone)):%a %Y-%m-%d %H:%M}"
+        case _other:
+            return ""
+
+
+def _one_mute(mute: MuteRule, rules: Rules) -> str:
+    return f"{mute.name} {_until(mute.until, rules) if mute.until else _('until it is taken back')}"
+
+
+def _quiet_hours(rules: Rules) -> str:
+    windows = "; ".join(
+        f"{window.start:%H:%M}–{window.end:%H:%M} {_days(window.weekdays)}" for window in rules.quiet_hours.windows
+    )
+    bypass = _(", high priority comes through") if rules.urgent_bypasses_quiet else ""
+    return f"{windows} ({rules.time_zone}), {str(rules.quiet_mode.label).lower()}{bypass}"
+
+
+def _days(weekdays: frozenset[int]) -> str:
+    """0 = Monday."""
+    return ", ".join(str(WEEKDAYS_ABBR[day]) for day in sorted(weekdays)) or _("on no day")

@@ -4,16 +4,23 @@ from notifications.admin.accounts import AccountAdmin
 from notifications.admin.deliveries import NotificationDeliveryLogAdmin, PushSubscriptionAdmin
 from notifications.admin.dispatches import InsightDispatchAdmin, SuppressedInsightAdmin
 from notifications.admin.notifications import InboxAdmin, InsightNotificationAdmin
-from notifications.admin.preferences import NotificationPreferenceAdmin, PreferenceVersionAdmin
+from notifications.admin.preferences import (
+    MuteAdmin,
+    NotificationPreferenceAdmin,
+    PreferenceVersionAdmin,
+    QuietWindowAdmin,
+)
 
 __all__ = [
     "AccountAdmin",
     "InboxAdmin",
     "InsightDispatchAdmin",
     "InsightNotificationAdmin",
+    "MuteAdmin",
     "NotificationDeliveryLogAdmin",
     "NotificationPreferenceAdmin",
     "PreferenceVersionAdmin",
     "PushSubscriptionAdmin",
+    "QuietWindowAdmin",
     "SuppressedInsightAdmin",
 ]

@@ -9,10 +9,12 @@ from django.contrib import admin
 from django.contrib.admin.widgets import AdminTextareaWidget
 from django.db.models import JSONField, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
+from django.urls import URLPattern, path
 
+from notifications.admin.decisions import decision_view
 from notifications.admin.read_only import ModelAdmin, ReadOnlyAdmin
 from notifications.forms import WEEKDAYS, NamesField, SymbolsField, TimeZoneField
-from notifications.models import NotificationPreference, PreferenceVersion
+from notifications.models import Mute, NotificationPreference, PreferenceVersion, QuietWindow
 from notifications.preferences import canonical_strategies, canonical_symbols
 from zenithedge.never_written import NeverWritten
 
@@ -88,13 +90,18 @@ class NotificationPreferenceAdmin(ModelAdmin):
     search_fields = ("user__username", "user__email")
     date_hierarchy = "updated_at"
     autocomplete_fields = ("user",)
-    readonly_fields = ("updated_at",)
+    readonly_fields = ("further_windows", "mutes", "updated_at")
     show_full_result_count = False
 
     has_delete_permission = NeverWritten.has_delete_permission
 
+    def get_urls(self) -> list[URLPattern]:
+        """With the page that tells one decision whole."""
+        decision = path("decision/", self.admin_site.admin_view(decision_view), name="notifications_decision")
+        return [decision, *super().get_urls()]
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return ("user", "updated_at") if obj else ("updated_at",)
+        return ("user", *self.readonly_fields) if obj else self.readonly_fields
 
     def save_model(
         self, request: HttpRequest, obj: NotificationPreference, form: forms.ModelForm[Any], change: bool
@@ -108,6 +115,37 @@ class NotificationPreferenceAdmin(ModelAdmin):
     @admin.display(description="symbols")
     def symbols(self, preference: NotificationPreference) -> str:
         return _joined(preference.symbols_filter) or "every"
+
+    @admin.display(description="further quiet windows")
+    def further_windows(self, preference: NotificationPreference) -> str:
+        windows = QuietWindow.objects.filter(preference_id=preference.pk)
+        return "; ".join(f"{row.start:%H:%M}–{row.end:%H:%M} on {row.weekdays}" for row in windows) or "none"
+
+    @admin.display(description="mutes")
+    def mutes(self, preference: NotificationPreference) -> str:
+        return "; ".join(str(row) for row in Mute.objects.filter(user_id=preference.user_id)) or "none"
+
+
+@admin.register(QuietWindow)
+class QuietWindowAdmin(ReadOnlyAdmin):
+    list_display = ("user", "start", "end", "weekdays")
+    list_display_links = ("start",)
+    list_select_related = ("preference__user",)
+    search_fields = ("preference__user__username", "preference__user__email")
+
+    @admin.display(description="user", ordering="preference__user__username")
+    def user(self, window: QuietWindow) -> str:
+        return str(window.preference.user)
+
+
+@admin.register(Mute)
+class MuteAdmin(ReadOnlyAdmin):
+    list_display = ("user", "kind", "name", "until", "created_at")
+    list_display_links = ("name",)
+    list_filter = ("kind",)
+    list_select_related = ("user",)
+    search_fields = ("user__username", "user__email", "name")
+    date_hierarchy = "created_at"
 
 
 @admin.register(PreferenceVersion)

@@ -56,6 +56,13 @@ class NotificationPreference(models.Model):
     quiet_mode = models.CharField(max_length=4, choices=QuietMode.choices, default=QuietMode.HOLD)
     urgent_bypasses_quiet = models.BooleanField(default=False)
     time_zone = models.CharField(max_length=64, default=default_time_zone, help_text="IANA name.")
+    language = models.CharField(
+        max_length=16,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="A code of LANGUAGES; empty: as the browser asks.",
+    )
     sound = models.BooleanField(default=False)
     digest_time = models.TimeField(default=dt.time(7), help_text="Local time of the daily e-mail.")
     digest_paused_until = models.DateTimeField(
@@ -244,7 +251,8 @@ class Mute(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} {self.name} muted by user {self.user_id}"
+        end = f"until {self.until:%Y-%m-%d %H:%M} UTC" if self.until else "for good"
+        return f"{self.get_kind_display()} {self.name} muted {end}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save in canonical form, and keep a version of the user's preferences."""

@@ -6,8 +6,8 @@ import datetime as dt
 
 from django import template
 
-from notifications import insight_page, sparklines
-from notifications.models import NotificationDeliveryLog
+from notifications import explaining, insight_page, sparklines
+from notifications.models import InsightNotification, NotificationDeliveryLog
 from notifications.sparklines import Sparkline
 from signals.models import Signal
 
@@ -28,3 +28,9 @@ def in_words(log: NotificationDeliveryLog) -> str:
 @register.filter
 def reached_at(log: NotificationDeliveryLog) -> dt.datetime:
     return insight_page.delivery_time(log)
+
+
+@register.filter
+def why(notification: InsightNotification | None) -> str:
+    """Why it came; nothing for the blank row."""
+    return explaining.why(notification) if notification else ""

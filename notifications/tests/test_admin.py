@@ -23,13 +23,15 @@ from notifications.models import (
     Inbox,
     InsightDispatch,
     InsightNotification,
+    Mute,
     NotificationDeliveryLog,
     NotificationPreference,
     PreferenceVersion,
     PushSubscription,
+    QuietWindow,
     SuppressedInsight,
 )
-from notifications.preferences import Channel, Reason
+from notifications.preferences import Channel, MuteKind, Reason
 from notifications.signing_out import NotOnRecordError, sign_out_everywhere
 from notifications.tests.rows import store_notification
 from signals.models import Signal
@@ -39,10 +41,12 @@ MODELS = [
     Inbox,
     InsightDispatch,
     InsightNotification,
+    Mute,
     NotificationDeliveryLog,
     NotificationPreference,
     PreferenceVersion,
     PushSubscription,
+    QuietWindow,
     SuppressedInsight,
 ]
 READ_ONLY = [model for model in MODELS if model is not NotificationPreference]
@@ -77,7 +81,10 @@ def store_one_of_each(number: int, signal: Signal) -> User:
         p256dh="BPublicKeyOfTheBrowser",
         auth="SecretOfTheBrowser",
     )
-    NotificationPreference.objects.get(user=user).save(changed_by=user)
+    preference = NotificationPreference.objects.get(user=user)
+    preference.save(changed_by=user)
+    QuietWindow.objects.bulk_create([QuietWindow(preference=preference, start=dt.time(12), end=dt.time(13))])
+    Mute.objects.bulk_create([Mute(user=user, kind=MuteKind.SYMBOL, name="EURUSD")])
     return user
 
 
@@ -115,7 +122,7 @@ def test_a_list_can_be_searched_and_filtered(ada_client: Client, make_signal: Ma
     for choices in (spec.choices(response.context["cl"]) for spec in response.context["cl"].filter_specs):
         for choice in choices:
             assert ada_client.get(changelist(model) + choice["query_string"]).status_code == 200
-    assert model is Inbox or model_admin.date_hierarchy
+    assert model in (Inbox, QuietWindow) or model_admin.date_hierarchy
 
 
 @pytest.mark.parametrize("standing", ["unread", "held", "expired", "superseded", "read", "other channels only"])
