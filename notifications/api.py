@@ -18,7 +18,6 @@ from django.views.decorators.csrf import csrf_exempt
 from notifications import listing, stream
 from notifications.http import ApiError, ApiRequest, FieldErrors, error_response, json_api, read_json_object
 from notifications.listing import MAX_LIMIT, Wanted
-from notifications.manager import NotificationManager
 from notifications.priority import Priority
 from signals.models import Side, Signal
 from signals.vocabulary import canonical_strategy, canonical_symbol
@@ -53,9 +52,15 @@ def unread_count(request: ApiRequest) -> HttpResponse:
 
 @json_api("POST")
 def mark_read(request: ApiRequest, notification_id: int) -> HttpResponse:
-    """Twice is once. 404 for what is not there and for what is another's: the two cannot be told apart."""
-    read_json_object(request, (), empty_allowed=True)
-    result = NotificationManager.mark_read(request.user, notification_id)
+    """Twice is once. 404 for what is not there and for what is another's: the two cannot be told apart.
+
+    `entry`: with its repeats, as the pages show them.
+    """
+    entry = read_json_object(request, {"entry"}, empty_allowed=True).get("entry", False)
+    if not isinstance(entry, bool):
+        wrong = {"entry": [_("Say true or false.")]}
+        raise ApiError(400, "invalid_fields", _("The body has fields that cannot be used."), wrong)
+    result = stream.mark_read(request.user.pk, notification_id, whole_entry=entry)
     if result is None:
         raise ApiError(404, "not_found", _("There is no such notification."))
     return JsonResponse(
@@ -79,7 +84,7 @@ def mark_many_read(request: ApiRequest) -> HttpResponse:
     if not isinstance(ids, list) or len(ids) > MAX_MARKED or not all(map(_is_id, ids)):
         wrong = {"ids": [f"Give a list of at most {MAX_MARKED} ids."]}
         raise ApiError(400, "invalid_fields", "The body has fields that cannot be used.", wrong)
-    return JsonResponse({"success": True, **asdict(stream.mark_many_read(request.user.pk, ids))})
+    return JsonResponse({"success": True, **asdict(stream.mark_many_read(request.user.pk, ids, whole_entries=True))})
 
 
 @json_api("POST")

@@ -10,13 +10,15 @@ from urllib.parse import urlencode
 from django.core.exceptions import BadRequest
 from django.db.models import TextChoices
 from django.http import QueryDict
-from django.utils.dateparse import parse_date
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
-from notifications.listing import State, Wanted
+from notifications.listing import DEFAULT_LIMIT, MAX_LIMIT, State, Wanted
 from notifications.models import InsightNotification
+from notifications.payloads import iso
 from notifications.priority import Priority
 from signals.models import Outcome, Side
 from signals.vocabulary import canonical_strategy, canonical_symbol
@@ -57,6 +59,8 @@ class Filters:
     outcome: str = ""
     since: str = ""
     until: str = ""
+    released: str = ""
+    entry: str = ""
 
     @classmethod
     def from_query(cls, query: QueryDict) -> Filters:
@@ -75,6 +79,8 @@ class Filters:
             outcome=_choice(query, "outcome", Ending.values),
             since=_day(query, "since"),
             until=_day(query, "until"),
+            released=_instant(query, "released"),
+            entry=_id(query, "entry"),
         )
 
     def __bool__(self) -> bool:
@@ -83,7 +89,9 @@ class Filters:
     def __len__(self) -> int:
         return len(self._chosen())
 
-    def wanted(self, zone: dt.tzinfo, *, before: int | None = None, held_too: bool = False) -> Wanted:
+    def wanted(
+        self, zone: dt.tzinfo, *, before: int | None = None, held_too: bool = False, as_entries: bool = False
+    ) -> Wanted:
         """Days are those of the zone."""
         return Wanted(
             before=before,
@@ -97,6 +105,10 @@ class Filters:
             until=_midnight(self.until, zone, days_later=1),
             words=tuple(self.q.split()[:MAX_WORDS]),
             held_too=held_too,
+            as_entries=as_entries,
+            released_at=dt.datetime.fromisoformat(self.released) if self.released else None,
+            entry=int(self.entry) if self.entry else None,
+            limit=MAX_LIMIT if self.released or self.entry else DEFAULT_LIMIT,
         )
 
     def query(self, **more: Any) -> str:
@@ -142,6 +154,10 @@ def _in_words(name: str, value: str) -> str:
             return str(State(value).label)
         case "outcome":
             return str(Ending(value).label)
+        case "released":
+            return _("Held until %(moment)s") % {"moment": _moment_in_words(value)}
+        case "entry":
+            return _("Repeats")
         case "since":
             return _("From %(day)s") % {"day": _day_in_words(value)}
         case "until":
@@ -151,6 +167,10 @@ def _in_words(name: str, value: str) -> str:
 
 def _day_in_words(day: str) -> str:
     return date_format(dt.date.fromisoformat(day), "DATE_FORMAT")
+
+
+def _moment_in_words(text: str) -> str:
+    return date_format(timezone.localtime(dt.datetime.fromisoformat(text)), "SHORT_DATETIME_FORMAT")
 
 
 def _midnight(day: str, zone: dt.tzinfo, *, days_later: int = 0) -> dt.datetime | None:
@@ -176,6 +196,25 @@ def _day(query: QueryDict, name: str) -> str:
     if text and (day is None or day.year not in YEARS):
         raise BadRequest(f"{name} must be a day such as 2026-03-31.")
     return day.isoformat() if day else ""
+
+
+def _instant(query: QueryDict, name: str) -> str:
+    """In UTC, as the payload of a notification has it."""
+    text = query.get(name, "")
+    try:
+        moment = parse_datetime(text)
+    except ValueError:
+        moment = None
+    if text and (moment is None or timezone.is_naive(moment) or moment.year not in YEARS):
+        raise BadRequest(f"{name} must be an instant such as 2026-03-31T07:00:00.000Z.")
+    return iso(moment) if moment else ""
+
+
+def _id(query: QueryDict, name: str) -> str:
+    text = query.get(name, "")
+    if text and not (text.isascii() and text.isdecimal() and len(text) <= 18):
+        raise BadRequest(f"{name} must be a number.")
+    return text
 
 
 def _choice(query: QueryDict, name: str, values: list[str]) -> str:

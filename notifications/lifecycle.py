@@ -14,6 +14,7 @@ from notifications import payloads, realtime, stamping, stream
 from notifications.delivery import websocket
 from notifications.models import InsightNotification, InsightNotificationQuerySet, NotificationPreference
 from notifications.pauses import let_others_write
+from notifications.payloads import to_milliseconds
 from notifications.preferences import Reason, Rules
 from notifications.row_by_row import advance, supersede_earlier
 
@@ -25,7 +26,7 @@ TURN_S = 0.5  # for the thread that has alerts to dispatch as well
 
 def release_held(now: dt.datetime | None = None) -> int:
     """Let what is due come out of quiet hours, one brief a user; returns how many notifications were released."""
-    now = now or timezone.now()
+    now = to_milliseconds(now or timezone.now())  # as clients name it: what a brief told of has the same instant
     due = InsightNotification.objects.held().filter(held_until__lte=now)
     return _for_each_user_of(due, lambda user_id: _release_of_user(user_id, now))
 
@@ -98,9 +99,9 @@ def _release_of_user(user_id: int, now: dt.datetime) -> int:
             return 0
         seq = advance(inbox)
         for row in rows:
-            row.seq, row.held_until = seq, None
+            row.seq, row.held_until, row.released_at = seq, None, now
             row.expired_at = now if row.expires_at <= now else None
-        InsightNotification.objects.bulk_update(rows, ["seq", "held_until", "expired_at"])
+        InsightNotification.objects.bulk_update(rows, ["seq", "held_until", "released_at", "expired_at"])
         superseded = supersede_earlier(rows, {user_id: inbox})
         websocket.write_pending(rows)
         brief = payloads.brief_frame(
@@ -109,6 +110,7 @@ def _release_of_user(user_id: int, now: dt.datetime) -> int:
             held=len(rows),
             live=InsightNotification.objects.filter(id__in=[row.pk for row in rows]).unread().count(),
             expired=sum(row.expired_at is not None for row in rows),
+            released_at=now,
             reversed_=sum(row.signal.reversed_by_id is not None for row in rows),
         )
         events = [(user_id, brief), *_updates(user_id, superseded)]

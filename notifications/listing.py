@@ -12,14 +12,16 @@ from operator import or_
 from typing import Any, Generic, TypeVar
 
 from django.db import connection
-from django.db.models import Q, Subquery, TextChoices
+from django.db.models import Case, IntegerField, Q, Subquery, TextChoices, When
 from django.utils.translation import gettext_lazy as _
 
 from notifications import payloads, stream
+from notifications.entries import entries
 from notifications.models import InsightNotification, InsightNotificationQuerySet
 from notifications.payloads import NotificationPayload
 from notifications.prepared import UserStatement
 from notifications.stream import Position
+from signals.models import Outcome
 
 Shown = TypeVar("Shown")
 
@@ -46,6 +48,8 @@ class Wanted:
 
     `since` and `until` are instants, the later one left out. Each of the `words` stands, in whatever case (SQLite: of
     ASCII), in the title, the text, the news, the symbol or the strategy. `held_too`: also what quiet hours hold back.
+    `as_entries`: one row for each entry, as people see them. `released_at`: what one brief told of, what still matters
+    first, on one page. `entry`: the rows of the entry that begins with the notification of that id.
     """
 
     limit: int = DEFAULT_LIMIT
@@ -61,6 +65,9 @@ class Wanted:
     until: dt.datetime | None = None
     words: tuple[str, ...] = ()
     held_too: bool = False
+    as_entries: bool = False
+    released_at: dt.datetime | None = None
+    entry: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +86,7 @@ def read(user_id: int, wanted: Wanted) -> Listing:
     """Two queries, however long the list. Raises UnknownBeforeError."""
     position, rows = _read_position(user_id, wanted)
     page = list(rows.with_signal()[: wanted.limit + 1])
-    more = len(page) > wanted.limit
+    more = len(page) > wanted.limit and wanted.released_at is None
     page = page[: wanted.limit]
     return Page(page, page[-1].pk if more else None, position)
 
@@ -113,9 +120,9 @@ def latest(user_id: int) -> dict[str, list[InsightNotification]]:
     """The newest for the bell: `unread` ones, and those `earlier` that there is room for beside them. Two queries."""
     rows = InsightNotification.objects.filter(user_id=user_id).on_web_stream().with_signal()
     rows = rows.order_by("-created_at", "-pk")
-    unread = list(rows.unread()[:DEFAULT_LIMIT])
+    unread = list(entries(rows.unread())[:DEFAULT_LIMIT])
     known = {row.pk for row in unread}
-    others = [row for row in rows[:DEFAULT_LIMIT] if row.pk not in known]
+    others = [row for row in entries(rows)[:DEFAULT_LIMIT] if row.pk not in known]
     return {"unread": unread, "earlier": others[: DEFAULT_LIMIT - len(unread)]}
 
 
@@ -164,9 +171,24 @@ def _matching(user_id: int, wanted: Wanted) -> InsightNotificationQuerySet:
         "expired_at__isnull": False if wanted.state == State.EXPIRED else None,
         "created_at__gte": wanted.since,
         "created_at__lt": wanted.until,
+        "released_at": wanted.released_at,
     }
     rows = rows.filter(**{name: value for name, value in exactly.items() if value is not None})
-    return rows.filter(*(_says(word) for word in wanted.words))
+    rows = rows.filter(*(_says(word) for word in wanted.words))
+    if wanted.entry is not None:
+        rows = rows.filter(Q(pk=wanted.entry) | Q(repeat_of=wanted.entry))
+    elif wanted.as_entries:
+        rows = entries(rows)
+    if wanted.released_at is not None:
+        rows = rows.order_by(_still_matters().desc(), "-confidence", "-created_at", "-pk")
+    return rows
+
+
+def _still_matters() -> Case:
+    """2 for what is live, 1 for what was reversed, 0 for what has expired or been settled."""
+    over = Q(expired_at__isnull=False) | Q(superseded_by__isnull=False) | ~Q(signal__outcome=Outcome.PENDING)
+    reversed_ = Q(signal__reversed_by__isnull=False)
+    return Case(When(over, then=0), When(reversed_, then=1), default=2, output_field=IntegerField())
 
 
 def _shown(user_id: int, wanted: Wanted) -> InsightNotificationQuerySet:

@@ -18,7 +18,7 @@ from django.db import transaction
 from django.db.models import Count, Func, IntegerField, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
-from notifications import payloads, realtime
+from notifications import entries, payloads, realtime
 from notifications.metrics import NOTIFICATIONS_ACKNOWLEDGED
 from notifications.models import DeliveryState, Inbox, InsightNotification, NotificationDeliveryLog
 from notifications.payloads import NotificationPayload
@@ -201,20 +201,29 @@ def make_inboxes(user_ids: Iterable[int]) -> None:
     Inbox.objects.bulk_create([Inbox(user_id=user_id) for user_id in sorted(user_ids)], ignore_conflicts=True)
 
 
-def mark_read(user_id: int, notification_id: int) -> ReadResult | None:
-    """Mark one notification of this user read; None when there is none of that id, or it is another's."""
+def mark_read(user_id: int, notification_id: int, *, whole_entry: bool = False) -> ReadResult | None:
+    """Mark one notification of this user read; None when there is none of that id, or it is another's.
+
+    `whole_entry`: and what is unread of its repeats, one that arrives during the click included: it says the same.
+    """
     with locked_inbox(user_id) as inbox:
-        notification = InsightNotification.objects.filter(user_id=user_id, pk=notification_id).first()
+        own = InsightNotification.objects.filter(user_id=user_id)
+        notification = own.filter(pk=notification_id).first()
         if notification is None:
             return None
-        changed = not notification.read
-        if changed:
-            _mark_row_read(notification, inbox)
+        of_entry = own.filter(entries.of_entry(notification)).unread() if whole_entry else own.none()
+        # A held one has no position yet; it gets one when it is released.
+        held = own.filter(pk=notification_id, read=False, seq__isnull=True).update(read=True, read_at=timezone.now())
+        alone = own.filter(pk=notification_id, read=False).on_web_stream()
+        ids = sorted({*of_entry.values_list("pk", flat=True), *alone.values_list("pk", flat=True)})
+        if ids:
+            inbox.last_seq += 1
+            own.filter(pk__in=ids).update(read=True, read_at=timezone.now(), seq=inbox.last_seq)
         unread = unread_count(user_id)
-        if changed and notification.seq is not None:
-            frame = payloads.read_frame(seq=notification.seq, unread_count=unread, ids=[notification.pk])
+        if ids:
+            frame = payloads.read_frame(seq=inbox.last_seq, unread_count=unread, ids=ids)
             realtime.publish_after_commit([(user_id, frame)])
-    return ReadResult(notification_id, unread, changed)
+    return ReadResult(notification_id, unread, bool(ids or held))
 
 
 def mark_all_read(user_id: int, up_to_seq: int | None = None) -> ReadAllResult:
@@ -231,10 +240,15 @@ def mark_all_read(user_id: int, up_to_seq: int | None = None) -> ReadAllResult:
     return ReadAllResult(count, limit, unread, inbox.last_seq if count else None)
 
 
-def mark_many_read(user_id: int, ids: Iterable[int]) -> ReadManyResult:
-    """Mark those of these that are unread read: one change, one position. What is not this user's is passed over."""
+def mark_many_read(user_id: int, ids: Iterable[int], *, whole_entries: bool = False) -> ReadManyResult:
+    """Mark those of these that are unread read: one change, one position. What is not this user's is passed over.
+
+    `whole_entries`: and what is unread of their repeats.
+    """
     with locked_inbox(user_id) as inbox:
-        rows = InsightNotification.objects.filter(user_id=user_id, pk__in=set(ids)).unread()
+        own = InsightNotification.objects.filter(user_id=user_id)
+        named = own.filter(pk__in=set(ids))
+        rows = (own.filter(entries.of_entries(named)) if whole_entries else named).unread()
         marked = sorted(rows.values_list("pk", flat=True))
         if marked:
             inbox.last_seq += 1
@@ -299,14 +313,6 @@ def acknowledge(user_id: int, *, after: int, up_to: int, visible: bool | None) -
             _note_seen([id_ for id_, delivered in found if delivered])
     NOTIFICATIONS_ACKNOWLEDGED.inc(len(ids))
     return len(ids)
-
-
-def _mark_row_read(notification: InsightNotification, inbox: Inbox) -> None:
-    notification.read, notification.read_at = True, timezone.now()
-    if notification.seq is not None:  # a held one has no position yet; it gets one when it is released
-        inbox.last_seq += 1
-        notification.seq = inbox.last_seq
-    notification.save(update_fields=["read", "read_at", "seq"])
 
 
 def _acknowledge_logs(notification_ids: list[int], now: dt.datetime, visible: bool | None) -> None:

@@ -29,7 +29,6 @@ from notifications.api import MAX_MARKED
 from notifications.filters import Ending, Filters, choices
 from notifications.http import ApiRequest
 from notifications.listing import Listing
-from notifications.manager import NotificationManager
 from notifications.models import (
     InsightNotification,
     NotificationDeliveryLog,
@@ -53,7 +52,7 @@ def dashboard(request: ApiRequest) -> HttpResponse:
     filters = Filters.from_query(request.GET)
     zone = _own_zone(request.user)
     context = {
-        **_listing_context(request.user, filters, listing.read(request.user.pk, filters.wanted(zone))),
+        **_listing_context(request.user, filters, listing.read(request.user.pk, filters.wanted(zone, as_entries=True))),
         "figures": figures.read(request.user.pk, zone, timezone.now()),
     }
     return _render(request, "notifications/dashboard.html", context, zone)
@@ -66,7 +65,7 @@ def history(request: ApiRequest) -> HttpResponse:
     filters = Filters.from_query(request.GET)
     zone = _own_zone(request.user)
     before = _positive_int("before", request.GET.get("before"))
-    wanted = filters.wanted(zone, before=before, held_too=True)
+    wanted = filters.wanted(zone, before=before, held_too=True, as_entries=True)
     try:
         page = listing.read(request.user.pk, wanted)
     except listing.UnknownBeforeError as error:
@@ -134,7 +133,7 @@ def insight_closes(request: ApiRequest, signal_id: int) -> HttpResponse:
 @posted_from("history")
 def mark_read(request: ApiRequest, notification_id: int) -> HttpResponse:
     """The form beside a notification; the page's script does the same over the API."""
-    if NotificationManager.mark_read(request.user, notification_id) is None:
+    if stream.mark_read(request.user.pk, notification_id, whole_entry=True) is None:
         raise Http404("There is no such notification.")
     return redirect_back(request)
 
@@ -152,7 +151,7 @@ def mark_all_read(request: ApiRequest) -> HttpResponse:
 def mark_selected_read(request: ApiRequest) -> HttpResponse:
     """The boxes that are ticked in a list; the page's script does the same over the API."""
     ids = [_positive_int("ids", text) or 0 for text in request.POST.getlist("ids")[:MAX_MARKED]]
-    count = stream.mark_many_read(request.user.pk, ids).count
+    count = stream.mark_many_read(request.user.pk, ids, whole_entries=True).count
     messages.success(
         request, ngettext("Marked %(count)d as read.", "Marked %(count)d as read.", count) % {"count": count}
     )

@@ -104,6 +104,7 @@ class TestReleasing:
         assert user_id == quiet_alice.pk
         assert brief == {
             "type": "brief", "seq": 1, "unread_count": 2, "held": 3, "live": 2, "expired": 1, "reversed": 1,
+            "url": "/notifications/?released=2026-03-05T07%3A00%3A00.000Z",
         }  # fmt: skip
         assert set(InsightNotification.objects.values_list("seq", flat=True)) == {1}
         assert stream.unread_count(quiet_alice.pk) == 2

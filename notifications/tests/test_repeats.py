@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.test import Client
 from django.utils import timezone
 
-from notifications import lifecycle
+from notifications import lifecycle, listing, stream
 from notifications.models import InsightNotification, NotificationPreference
+from notifications.tests.rows import store_notification
 from signals.models import Signal
 
 MakeSignal = Callable[..., Signal]
@@ -109,3 +111,114 @@ def test_a_rescored_repeat_stays_in_its_entry(
         insight.validation.save()
 
     assert groups(alice) == [None, 0, 0, 0]
+
+
+# --- As people see them ---------------------------------------------------------------------------------------------
+
+
+def entries_of(user: User, **wanted: Any) -> list[tuple[int, int]]:
+    """The id and the count of each entry of the list, from the top."""
+    rows = listing.read(user.pk, listing.Wanted(as_entries=True, **wanted)).notifications
+    return [(row.pk, row.times) for row in rows]  # type: ignore[attr-defined]  # the query adds it
+
+
+@pytest.fixture
+def repeats(alice: User, make_signal: MakeSignal) -> Callable[..., list[int]]:
+    """Store an entry of rows with these fields each; their ids."""
+
+    def store(*rows: dict[str, Any]) -> list[int]:
+        ids: list[int] = []
+        for fields in rows:
+            joins = {"repeat_of": ids[0] if ids else None}
+            ids.append(store_notification(alice, make_signal(alice), **(joins | fields)).pk)
+        return ids
+
+    return store
+
+
+@pytest.mark.parametrize(
+    ("rows", "shown"),
+    [
+        ([{}, {}, {}], 2),
+        ([{"priority": "high"}, {"priority": "low"}, {"priority": "medium"}], 0),
+        ([{"priority": "high", "read": True}, {"priority": "low"}], 1),
+        ([{"priority": "high", "expired_at": timezone.now()}, {"priority": "low"}], 1),
+        ([{"read": True}, {"read": True, "priority": "high"}, {"read": True}], 1),
+    ],
+)
+def test_an_entry_is_shown_as_what_matters_most_of_it(
+    alice: User, repeats: Callable[..., list[int]], rows: list[dict[str, Any]], shown: int
+) -> None:
+    ids = repeats(*rows)
+    [alone] = repeats({})
+
+    assert entries_of(alice) == [(alone, 1), (ids[shown], len(ids))]
+
+
+def test_a_narrowed_list_shows_an_entry_as_what_of_it_matches(alice: User, repeats: Callable[..., list[int]]) -> None:
+    high, low = repeats({"priority": "high", "read": True}, {"priority": "low", "read": True})
+
+    assert entries_of(alice, priority="low") == [(low, 2)]
+    assert entries_of(alice) == [(high, 2)]
+    assert [row.pk for row in listing.read(alice.pk, listing.Wanted(entry=high)).notifications] == [low, high]
+
+
+def test_a_replaced_revision_is_no_entry_and_not_counted(
+    alice: User, make_insight: MakeSignal, noon: dt.datetime
+) -> None:
+    insight = make_insight(alice, bar_time=noon, truth_index=66)
+    insight.validation.truth_index = 90
+    insight.validation.save()
+
+    latest = InsightNotification.objects.latest("id")
+    assert entries_of(alice) == [(latest.pk, 1)]
+    assert [row.pk for rows in listing.latest(alice.pk).values() for row in rows] == [latest.pk]
+    assert len(listing.read(alice.pk, listing.Wanted()).notifications) == 2, "the API gives every row, as ever"
+
+
+def test_the_bell_shows_an_entry_once(alice: User, repeats: Callable[..., list[int]]) -> None:
+    first, second = repeats({"read": True, "priority": "high"}, {})
+
+    bell = listing.latest(alice.pk)
+    assert ([row.pk for row in bell["unread"]], bell["earlier"]) == ([second], [])
+    assert first
+
+
+@pytest.mark.parametrize("by", ["page", "api", "many"])
+def test_marking_an_entry_read_marks_its_rows_in_one_change(
+    alice: User, client: Client, repeats: Callable[..., list[int]], hints: Hints, by: str
+) -> None:
+    ids = repeats({}, {}, {})
+    [other] = repeats({})
+    client.force_login(alice)
+    hints.clear()
+
+    if by == "page":
+        client.post(f"/notifications/{ids[2]}/read/")
+    elif by == "api":
+        client.post(f"/notifications/api/mark-read/{ids[2]}/", {"entry": True}, content_type="application/json")
+    else:
+        client.post("/notifications/api/mark-read/", {"ids": ids[:1]}, content_type="application/json")
+
+    [(_, frame)] = [hint for hint in hints if hint[1]["type"] == "notification_read"]
+    assert (frame["ids"], frame["unread_count"]) == (ids, 1)
+    assert InsightNotification.objects.filter(read=False).get().pk == other
+
+
+def test_a_client_that_marks_one_row_marks_one_row(
+    alice: User, client: Client, repeats: Callable[..., list[int]]
+) -> None:
+    ids = repeats({}, {})
+    client.force_login(alice)
+
+    assert client.post(f"/notifications/api/mark-read/{ids[0]}/").json()["unread_count"] == 1
+    answer = client.post(f"/notifications/api/mark-read/{ids[0]}/", {"entry": 1}, content_type="application/json")
+    assert (answer.status_code, list(answer.json()["error"]["fields"])) == (400, ["entry"])
+
+
+def test_nobody_marks_anothers_entry(alice: User, bob: User, repeats: Callable[..., list[int]]) -> None:
+    first, _ = repeats({}, {})
+
+    assert stream.mark_read(bob.pk, first, whole_entry=True) is None
+    assert stream.mark_many_read(bob.pk, [first], whole_entries=True).count == 0
+    assert stream.unread_count(alice.pk) == 2
