@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.http import QueryDict
@@ -125,6 +126,7 @@ CSS_CLASSES: dict[type[forms.Widget], str] = {
     forms.CheckboxInput: "form-check-input",
     forms.CheckboxSelectMultiple: "form-check-input",
     forms.RadioSelect: "form-check-input",
+    forms.Select: "form-select",
 }
 
 
@@ -140,6 +142,11 @@ def time_field(label: StrOrPromise, help_text: StrOrPromise = "") -> forms.TimeF
         widget=forms.TimeInput(attrs={"type": "time"}),
         error_messages={"required": wrong, "invalid": wrong},
     )
+
+
+def languages() -> list[tuple[str, StrOrPromise]]:
+    """Each by its own name, so that whoever looks for theirs can read it."""
+    return [("", gettext_lazy("As the browser asks")), *settings.LANGUAGES]
 
 
 class PreferenceForm(ModelForm):
@@ -220,6 +227,13 @@ class PreferenceForm(ModelForm):
         widget=forms.TextInput(attrs={"list": "time-zones", "autocomplete": "off", "spellcheck": "false"}),
         error_messages={"required": gettext_lazy("Enter a time zone such as Europe/London.")},
     )
+    language = forms.ChoiceField(
+        label=gettext_lazy("Language"),
+        help_text=gettext_lazy("Of these pages and of the mails to you. Insights stay as they were written."),
+        choices=languages,
+        required=False,
+        error_messages={"invalid_choice": gettext_lazy("This site does not speak “%(value)s”.")},
+    )
     sound = _flag(gettext_lazy("Play a sound"), gettext_lazy("Once for each new insight, in one tab only."))
     digest_time = time_field(gettext_lazy("Time of the daily e-mail"))
     paused_until = MomentField(
@@ -245,6 +259,7 @@ class PreferenceForm(ModelForm):
             "symbols_filter",
             "strategies_filter",
             "time_zone",
+            "language",
             "paused_until",
             "quiet_hours_enabled",
             "quiet_start_time",

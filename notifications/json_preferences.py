@@ -113,6 +113,7 @@ TYPES: dict[str, tuple[Fits, str]] = {
     "quiet_mode": (_is(str), '"hold" or "skip"'),
     "urgent_bypasses_quiet": BOOLEAN,
     "time_zone": (_is(str), "the name of a time zone as a string"),
+    "language": (_is(str), "the code of a language as a string"),
     "sound": BOOLEAN,
     "digest_time": TIME,
     "paused_until": (_is_moment, 'null, or a date and time with its offset, such as "2026-03-01T14:30:00Z"'),

@@ -50,6 +50,7 @@ EVERYTHING: dict[str, Any] = {
     "quiet_mode": "skip",
     "urgent_bypasses_quiet": True,
     "time_zone": "Asia/Kathmandu",
+    "language": "de",
     "sound": True,
     "digest_time": "08:00",
     "paused_until": "2026-03-01T14:30:00.000Z",
@@ -223,6 +224,8 @@ WRONG: list[tuple[str, Any, str]] = [
     ("time_zone", "localtime", "“localtime” is not a known time zone; one looks like Europe/London."),
     ("time_zone", "", "Enter a time zone such as Europe/London."),
     ("time_zone", 5, "Give the name of a time zone as a string."),
+    ("language", "tlh", "This site does not speak “tlh”."),
+    ("language", None, "Give the code of a language as a string."),
     ("paused_until", "9999-12-31T23:59:59-12:00", "Enter a date between 2000 and 2199."),
     ("paused_until", "0001-01-01T00:00:00+14:00", "Enter a date between 2000 and 2199."),
 ]

@@ -98,6 +98,7 @@ UNUSUAL: dict[str, Any] = {
     "quiet_mode": "skip",
     "urgent_bypasses_quiet": True,
     "time_zone": "Asia/Kathmandu",
+    "language": "en",
     "sound": True,
     "digest_time": dt.time(8),
     "paused_until": dt.datetime(2026, 3, 1, 14, 30, 15, tzinfo=dt.UTC),
@@ -132,7 +133,6 @@ def test_traders_do_not_see_the_switch_for_house_insights(page: Client) -> None:
 def test_the_page_says_which_choices_have_no_effect_yet(page: Client) -> None:
     response = page.get(reverse("preferences"))
 
-    assertContains(response, "This server cannot send web pushes yet. Your choice is kept until it can.")
     assertContains(response, "This server cannot send the daily e-mail yet. Your choice is kept until it can.")
     assertContains(response, "A short tone. Browsers allow it once you have clicked or typed on the page.")
 
