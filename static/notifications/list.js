@@ -27,8 +27,14 @@ function startList() {
   document.addEventListener("pointermove", ({ target }) => {
     if (target.closest("[data-list]")) pointedAt = performance.now();
   });
-  document.addEventListener("click", ({ target }) => {
-    if (target.closest("[data-bring-in]")) follow();
+  document.addEventListener("keydown", (event) => import("./keys.js").then(({ press }) => press(event)), {
+    once: true,
+  });
+  document.addEventListener("click", ({ target, shiftKey }) => {
+    const box = target.closest("[data-select]");
+    if (box) import("./selection.js").then(({ select }) => select(box, shiftKey));
+    else if (target.closest("[data-keys]")) import("./keys.js").then(({ showSheet }) => showSheet());
+    else if (target.closest("[data-bring-in]")) follow();
     else if (target.closest("[data-list] [data-open]")) remember(target.closest("[data-notification]"));
   });
   one("[data-filters]").addEventListener("change", ({ currentTarget }) =>

@@ -16,8 +16,8 @@ refreshAges();
 setInterval(refreshAges, AGES_EVERY_MS);
 const region = document.querySelector("[data-app]");
 
-/** What a page's own module goes on with; null when nobody is signed in. */
-export const store = region && startLive(region);
+/** What a page's own module goes on with; undefined when nobody is signed in. */
+export const { store, reads } = region ? startLive(region) : {};
 
 /** For a signed-in user: everything goes on from the state that the server rendered. */
 function startLive(region) {
@@ -34,7 +34,7 @@ function startLive(region) {
   bringPanel(store);
   bringToasts({ store, reads });
   socket.start();
-  return store;
+  return { store, reads };
 }
 
 /** Toasts come with the first event that asks for one: most pages are left before. */

@@ -27,13 +27,23 @@ export class Reads extends EventTarget {
     if (!this.#store.item(id)?.read) await this.#post(`mark-read/${id}/`);
   }
 
+  /** Of these, in one change. */
+  async many(ids) {
+    const answer = await this.#post("mark-read/", { ids });
+    if (answer?.seq) this.#offer(answer);
+  }
+
+  async unread(id) {
+    if (this.#store.item(id)?.read) await this.#post(`mark-unread/${id}/`);
+  }
+
   /** Everything that this page knows of; what arrives during the click stays unread. */
   async all() {
     const answer = await this.#post("mark-all-read/", { up_to_seq: this.#store.position });
     if (answer?.seq) this.#offer(answer);
   }
 
-  /** Bring back what `all` has just read. */
+  /** Bring back what `all` or `many` has just read. */
   async undo() {
     if (!this.#marked) return;
     const { seq } = this.#marked;
