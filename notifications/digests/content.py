@@ -9,17 +9,25 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property, reduce
 from operator import or_
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.db.models import Count, F, Q, QuerySet, Window
 from django.db.models.functions import RowNumber
 
-from notifications import announcing, deciding, preferences
-from notifications.models import DigestRun, DigestState, InsightNotification, NotificationPreference, SuppressedInsight
+from notifications import announcing, deciding, hidden, preferences
+from notifications.models import (
+    DigestRun,
+    DigestState,
+    InsightNotification,
+    NotificationPreference,
+    PreferenceVersion,
+    SuppressedInsight,
+)
 from notifications.preferences import Channel, Facts, Reason, Rules, Verdict
 from notifications.priority import Priority
 from signals.models import Outcome, Signal
@@ -36,9 +44,6 @@ DAY = dt.timedelta(days=1)
 # After a pause or a failure the digest looks back further than a day, but no further than this.
 FURTHEST_BACK = dt.timedelta(days=3)
 SHARED_KEPT = 2000  # answers kept for users with the same rules
-
-# What the rules say of the web channel and not of the insight: whoever has it off reads about it here.
-NOT_HIDING = {Reason.CHANNEL_OFF, Reason.ALL_RULES_PASSED, Reason.URGENT_IN_QUIET_HOURS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +115,12 @@ class Reader:
         for run, period in zip(runs, periods, strict=True):
             of_users[run.user_id].add(period)
         own = _Own(of_users)
-        rules = deciding.rules_of(users)
+        rules = {
+            # Whoever has a run wants the mail, or has asked for this one.
+            user_id: replace(own_rules, email_digest_enabled=True)
+            for user_id, own_rules in deciding.rules_of(users).items()
+        }
+        changed = _changed(of_users)
         no_house = _without_house(users)
         unread, unread_counts = _unread(users)
         held = _held(users)
@@ -121,6 +131,8 @@ class Reader:
                 judged.append(self._judge_house(period, rules[user_id]))
             digest = Digest(period, unread[user_id], unread_counts[user_id], held_count=held[user_id])
             _fill(digest, judged, shown={signal.pk for signal in digest.unread})
+            if user_id in changed:
+                digest.hidden = _hidden_as_it_was(user_id, period)
             digests.append(digest)
         return digests
 
@@ -159,8 +171,7 @@ def _fill(digest: Digest, judged: Sequence[Judged], *, shown: set[int]) -> None:
     digest.wins = sum(signal.outcome == Outcome.WIN for signal in closed)
     digest.losses = len(closed) - digest.wins
     digest.outcomes = sorted(closed, key=_strength)[:OUTCOMES_SHOWN]
-    hidden = sum((part.hidden for part in judged), Counter[Reason]())
-    digest.hidden = hidden.most_common()
+    digest.hidden = sum((part.hidden for part in judged), Counter[Reason]()).most_common()
 
 
 def _strength(signal: Signal) -> tuple[Decimal, int]:
@@ -196,26 +207,26 @@ class _Insight:
     def priority(self) -> Priority:
         return announcing.calculate_priority(self.signal)
 
-    def passes(self, rules: Rules, moment: dt.datetime) -> Reason | None:
-        """None when it does, else the rule against it."""
+    def belongs_in_the_mail(self, rules: Rules, moment: dt.datetime) -> bool:
+        verdict, _ = preferences.judge(rules, self._facts(rules), Channel.EMAIL, moment, rules.quiet_at)
+        return verdict is Verdict.SEND
+
+    def hidden_by(self, rules: Rules) -> Reason | None:
+        """The rule that kept it from the user's screen when it came, or that would have for who has none of ours."""
+        channel = Channel.WEBSOCKET if rules.web_enabled else Channel.EMAIL
+        moment = self.signal.received_at
+        verdict, reason = preferences.judge(rules, self._facts(rules), channel, moment, rules.quiet_at)
+        return reason if verdict is Verdict.SUPPRESS else None
+
+    def _facts(self, rules: Rules) -> Facts:
         # Counting repeats is a query, and no other rule asks for the priority.
-        priority = self.priority if rules.high_priority_only else Priority.MEDIUM
-        facts = Facts(self.signal.symbol, self.signal.strategy, self.signal.ai_confidence, priority)
-        decision = preferences.decide(rules, facts, Channel.EMAIL, moment)
-        return decision.reason if decision.verdict is Verdict.SUPPRESS else None
+        matters = rules.high_priority_only or rules.urgent_bypasses_quiet
+        priority = self.priority if matters else Priority.MEDIUM
+        return Facts(self.signal.symbol, self.signal.strategy, self.signal.ai_confidence, priority)
 
 
-def _judge(insights: Iterable[_Insight], closed: Iterable[_Insight], rules: Rules, period: Period) -> Judged:
-    judged = Judged()
-    for insight in insights:
-        against = insight.passes(rules, period.until)
-        if against is None:
-            judged.best.append(insight.signal)
-        elif against not in NOT_HIDING:
-            judged.hidden[against] += 1
-    judged.best = sorted(judged.best, key=_strength)[: BEST_SHOWN + UNREAD_SHOWN]
-    judged.closed = [insight.signal for insight in closed if insight.passes(rules, period.until) is None]
-    return judged
+def _passing(insights: Iterable[_Insight], rules: Rules, period: Period) -> list[Signal]:
+    return [insight.signal for insight in insights if insight.belongs_in_the_mail(rules, period.until)]
 
 
 class _House:
@@ -228,7 +239,13 @@ class _House:
         self._closed = self._strongest(house.filter(_closed(period)))
 
     def judge(self, rules: Rules) -> Judged:
-        return _judge(self._received, self._closed, rules, self._period)
+        against = [(insight, insight.hidden_by(rules)) for insight in self._received]
+        shown = [insight for insight, reason in against if reason is None]
+        return Judged(
+            _passing(shown, rules, self._period)[: BEST_SHOWN + UNREAD_SHOWN],  # the strongest come first
+            _passing(self._closed, rules, self._period),
+            Counter(reason for _, reason in against if reason is not None),
+        )
 
     @staticmethod
     def _strongest(rows: QuerySet[Signal]) -> list[_Insight]:
@@ -250,15 +267,15 @@ class _Own:
         self._suppressed = self._kept_back(users, periods)
 
     def judge(self, user_id: int, period: Period, rules: Rules) -> Judged:
-        """What passed the rules when it came is on record; only what was kept back then is left out and counted."""
+        """What was kept back when it came is on record."""
         kept_back = self._suppressed[user_id, period]
-        closed = [each for each in self._closed[user_id] if period.holds(each.signal.updated_at)]
-        judged = _judge([], closed, rules, period)
         received = [each for each in self._received[user_id] if period.holds(each.signal.received_at)]
-        passing = [each.signal for each in received if each.passes(rules, period.until) is None]
-        judged.best = [signal for signal in passing if signal.pk not in kept_back]
-        judged.hidden = Counter(kept_back.values())
-        return judged
+        closed = [each for each in self._closed[user_id] if period.holds(each.signal.updated_at)]
+        return Judged(
+            _passing((each for each in received if each.signal.pk not in kept_back), rules, period),
+            _passing(closed, rules, period),
+            Counter(kept_back.values()),
+        )
 
     @staticmethod
     def _by_user(condition: Q) -> dict[int, list[_Insight]]:
@@ -279,8 +296,8 @@ class _Own:
             Q(user__in=some, created_at__gte=period.since, created_at__lt=period.until)
             for period, some in users.items()
         )
-        hiding = [reason for reason in Reason if reason not in NOT_HIDING]
-        rows = SuppressedInsight.objects.filter(reduce(or_, in_periods), channel=Channel.WEBSOCKET, reason__in=hiding)
+        rows = SuppressedInsight.objects.filter(reduce(or_, in_periods), channel=Channel.WEBSOCKET)
+        rows = rows.exclude(reason=Reason.CHANNEL_OFF)  # who has the screen's channel off reads about it here
         for user_id, signal_id, reason, at in rows.values_list(
             "user_id", "signal_id", "reason", "created_at"
         ).iterator():
@@ -288,6 +305,23 @@ class _Own:
                 if period.holds(at):
                     found[user_id, period][signal_id] = Reason(reason)
         return found
+
+
+def _changed(of_users: dict[int, set[Period]]) -> set[int]:
+    """Users whose preferences were others in a part of the period: few, and for them it is looked up exactly."""
+    oldest = min(period.since for periods in of_users.values() for period in periods)
+    rows = PreferenceVersion.objects.filter(user__in=of_users, valid_from__gt=oldest)
+    return {
+        user_id
+        for user_id, valid_from in rows.values_list("user_id", "valid_from")
+        if any(period.holds(valid_from) for period in of_users[user_id])
+    }
+
+
+def _hidden_as_it_was(user_id: int, period: Period) -> list[tuple[Reason, int]]:
+    user = get_user_model().objects.get(pk=user_id)
+    found = hidden.count_by_reason(hidden.hidden_since(user, period.since, period.until))
+    return [(each.reason, each.count) for each in found if each.reason is not Reason.CHANNEL_OFF]
 
 
 # --- The users' side ------------------------------------------------------------------------------------------------

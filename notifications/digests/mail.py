@@ -115,6 +115,7 @@ def _context(run: DigestRun, digest: Digest, unsubscribe: str) -> dict[str, Any]
         else _("You get this mail once a day, because you switched the daily e-mail on in your preferences."),
         "urls": {
             "dashboard": addresses.site(reverse("dashboard")),
+            "hidden": addresses.site(reverse("hidden")),
             "preferences": addresses.site(reverse("preferences")),
             "unsubscribe": unsubscribe,
         },
