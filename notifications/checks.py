@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from email.utils import parseaddr
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.exceptions import ValidationError
+from django.core.validators import EmailValidator
 from django.utils.module_loading import import_string
 
 from notifications.delivery import vapid
@@ -29,6 +32,7 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         *_check_layer_is_known(),
         *_check_trusted_proxies(),
         *_check_limits(),
+        *_check_mail_addresses(),
         *_check_log_format(),
         *_check_vapid_keys(),
     ]
@@ -46,6 +50,7 @@ def check_deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         *_check_metrics_token(),
         *_check_metrics_directory(),
         *_check_mail(),
+        *_check_sender(),
         *_check_vapid_is_set(),
     ]
 
@@ -177,6 +182,31 @@ def _check_log_format() -> list[CheckMessage]:
     ]
 
 
+def _check_mail_addresses() -> list[CheckMessage]:
+    addresses = {"DEFAULT_FROM_EMAIL": settings.DEFAULT_FROM_EMAIL}
+    if settings.BOUNCE_EMAIL:
+        addresses["BOUNCE_EMAIL"] = settings.BOUNCE_EMAIL
+    return [
+        Error(
+            f"{name} {address!r} is no mail address.",
+            hint="Give one such as hub@example.org or, for the sender, ZenithEdge <hub@example.org>.",
+            id="notifications.E015",
+        )
+        for name, address in addresses.items()
+        if not _is_mail_address(address)
+    ]
+
+
+def _is_mail_address(text: str) -> bool:
+    address = parseaddr(text)[1]
+    try:
+        # A site without a name of its own, such as localhost, is one too.
+        EmailValidator(allowlist=[address.rpartition("@")[2]])(address)
+    except ValidationError:
+        return False
+    return text.isprintable()
+
+
 def _check_layer_is_known() -> list[CheckMessage]:
     layers = ("pubsub", "core", "memory") if settings.REDIS_URL else ("memory",)
     if settings.CHANNEL_LAYER in layers:
@@ -296,9 +326,23 @@ def _check_mail() -> list[CheckMessage]:
         return []
     return [
         Warning(
-            "EMAIL_URL is the console: links for new passwords would be written to the server's output, for whoever "
-            "reads it, and reach nobody.",
+            "EMAIL_URL is the console: links for new passwords, and the daily e-mails of whoever has them on, would be "
+            "written to the server's output, for whoever reads it, and reach nobody.",
             hint="Set EMAIL_URL to a mail server, such as smtp+tls://user:password@host:587.",
             id="notifications.W013",
+        )
+    ]
+
+
+def _check_sender() -> list[CheckMessage]:
+    """Mail servers refuse, or file as spam, what comes from a name that nobody can answer for."""
+    host = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2]
+    if "." in host and not host.replace(".", "").isdigit():
+        return []
+    return [
+        Warning(
+            f"DEFAULT_FROM_EMAIL is at {host or 'no host'}: mail servers take nothing from there.",
+            hint="Set it to an address of a domain whose SPF and DKIM records cover your mail server.",
+            id="notifications.W015",
         )
     ]

@@ -51,7 +51,14 @@ def test_a_production_as_it_should_be_is_clean(tmp_path: Path) -> None:
     [
         (
             {"SITE_URL": None},
-            ["notifications.W001", "security.W004", "security.W008", "security.W012", "security.W016"],
+            [
+                "notifications.W001",
+                "notifications.W015",
+                "security.W004",
+                "security.W008",
+                "security.W012",
+                "security.W016",
+            ],
         ),
         ({"REDIS_URL": None}, ["notifications.W003"]),
         ({"DATABASE_URL": None}, ["notifications.W004"]),
@@ -66,6 +73,11 @@ def test_a_production_as_it_should_be_is_clean(tmp_path: Path) -> None:
         ({"METRICS_TOKEN": "guess-me"}, ["notifications.W011"]),
         ({"PROMETHEUS_MULTIPROC_DIR": "/dev/null/metrics"}, ["notifications.W012"]),
         ({"EMAIL_URL": None}, ["notifications.W013"]),
+        (
+            {"DEFAULT_FROM_EMAIL": "ZenithEdge", "BOUNCE_EMAIL": "no one"},
+            ["notifications.E015", "notifications.E015", "notifications.W015"],
+        ),
+        ({"DEFAULT_FROM_EMAIL": "root@localhost"}, ["notifications.W015"]),
         ({"DJANGO_DEBUG": "1", "DJANGO_ALLOWED_HOSTS": "*"}, ["notifications.W002", "security.W018"]),
         ({"DJANGO_SECRET_KEY": "short"}, ["security.W009"]),
         (
