@@ -100,11 +100,11 @@ class TestList:
     def test_takes_two_queries_however_long(
         self, alice_client: Client, store: Store, query: str, django_assert_num_queries: DjangoAssertNumQueries
     ) -> None:
-        session_and_user = 2
+        who_reads = 3  # session, user, and the preferences for the language
         notifications = [store() for _ in range(101)]
         address = LIST + (query or "?").format(before=notifications[-1].pk)
         for limit in (1, 100):
-            with django_assert_num_queries(session_and_user + 2):
+            with django_assert_num_queries(who_reads + 2):
                 body = alice_client.get(f"{address}&limit={limit}").json()
             assert len(body["notifications"]) == limit
 

@@ -30,6 +30,7 @@ class FormReader(HTMLParser):
         self.errors: Fields = {}
         self._inside = False
         self._error_of = ""
+        self._select = ""
         self.feed(page)
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
@@ -38,6 +39,10 @@ class FormReader(HTMLParser):
             self._inside = "data-preferences" in named
         if tag == "input" and self._inside and "name" in named:
             self._read_input(named)
+        if tag == "select" and self._inside:
+            self._select = named["name"]
+        if tag == "option" and self._inside and "selected" in named:
+            self.fields[self._select] = [named["value"]]
         if tag == "div":
             self._error_of = named.get("data-field-error", self._error_of)
 
@@ -263,7 +268,7 @@ def test_a_pause_is_read_by_the_users_clock(page: Client, alice: User, typed: st
 
     assert stored(alice).paused_until == dt.datetime(2026, 3, 1, 8, 45, tzinfo=dt.UTC)
     assert shown(page)["paused_until"] == ["2026-03-01T14:30:00"]
-    assert "Pause everything until: no pause → 2026-03-01 14:30" in message(response)
+    assert "Pause everything until: no pause → 1 Mar 2026, 14:30" in message(response)
 
 
 def test_the_version_names_who_saved(page: Client, alice: User) -> None:
