@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
+import hypothesis
 import pytest
 from channels.layers import channel_layers
 from django.conf import settings
@@ -12,6 +13,7 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import User
 from django.db import connection
 from django.utils.crypto import get_random_string
+from hypothesis import HealthCheck
 from pytest_django import DjangoDbBlocker
 
 from signals.models import Signal, TradeValidation
@@ -20,6 +22,14 @@ from signals.models import Signal, TradeValidation
 # before this file, and the servers that tests start are to have their workers.
 settings.NOTIFICATIONS_WORKER = False
 settings.CELERY_BROKER_URL = ""
+
+
+# A busy machine is no fault of the code: no example has to be drawn, or to pass, within a time. A fixture that lives
+# for all the examples of a test is meant to.
+hypothesis.settings.register_profile(
+    "tests", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+hypothesis.settings.load_profile("tests")
 
 
 @pytest.fixture(autouse=True)

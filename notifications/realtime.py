@@ -7,6 +7,7 @@ So publishing never raises, costs its caller at most PUBLISH_TIMEOUT_S, and afte
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
 import logging
 import os
@@ -204,8 +205,29 @@ def _loop() -> asyncio.AbstractEventLoop:
 def _publishing_loop(process_id: int) -> asyncio.AbstractEventLoop:
     """Threads do not survive a fork, so each process has its own."""
     loop = asyncio.new_event_loop()
-    threading.Thread(target=loop.run_forever, name="notifications-publishing", daemon=True).start()
+    thread = threading.Thread(target=loop.run_forever, name="notifications-publishing", daemon=True)
+    thread.start()
+    atexit.register(_end_publishing_loop, process_id, loop, thread)
     return loop
+
+
+def _end_publishing_loop(process_id: int, loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
+    if os.getpid() == process_id:  # a fork has the loop's memory and not its thread
+        _end_loop(loop, thread)
+
+
+def _end_loop(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
+    """Cancel what nobody waits for any more, and see to it that it ends: else Python complains of destroyed tasks."""
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(PUBLISH_TIMEOUT_S)
+    if loop.is_running():
+        return
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        loop.run_until_complete(asyncio.wait(tasks, timeout=PUBLISH_TIMEOUT_S))
+    loop.close()
 
 
 def _beat_group(channel_name: str) -> str:

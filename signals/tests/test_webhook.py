@@ -14,8 +14,7 @@ from django.db.backends.utils import CursorWrapper
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from signals import signatures
@@ -384,7 +383,6 @@ BODIES = st.one_of(
 )
 
 
-@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(body=BODIES)
 def test_whatever_is_posted_is_answered_and_stored_whole_or_not_at_all(post: Post, settings: Any, body: bytes) -> None:
     settings.WEBHOOK_REQUESTS_PER_MINUTE = 1_000_000
