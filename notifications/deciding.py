@@ -12,7 +12,7 @@ from django.db import DataError
 
 from notifications import preferences
 from notifications.models import Mute, NotificationPreference, QuietWindow
-from notifications.preferences import Channel, Decision, Facts, Rules
+from notifications.preferences import Decision, Facts, Rules
 
 logger = logging.getLogger(__name__)
 
@@ -28,12 +28,12 @@ class Decided(NamedTuple):
 
 
 def decide_each(user_ids: Iterable[int], facts: Facts, now: dt.datetime) -> dict[int, Decided]:
-    """The decision about the web channel for each of these users, by user id; who has no row has the defaults."""
+    """The decision about the notification for each of these users, by user id; who has no row has the defaults."""
     return {user_id: decide_by(rules, facts, now) for user_id, rules in rules_of(user_ids).items()}
 
 
 def decide_by(rules: Rules, facts: Facts, now: dt.datetime) -> Decided:
-    return Decided(rules, preferences.decide(rules, facts, Channel.WEBSOCKET, now))
+    return Decided(rules, preferences.decide(rules, facts, rules.leading_channel, now))
 
 
 def rules_of(user_ids: Iterable[int]) -> dict[int, Rules]:

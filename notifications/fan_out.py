@@ -18,6 +18,7 @@ from django.utils.dateparse import parse_datetime
 from notifications import rules_sql, stream
 from notifications.announcing import Announcement, Batch
 from notifications.deciding import decide_each
+from notifications.delivery import pending
 from notifications.frame_templates import WORDS, FrameTemplate, FrameText, template_of_words
 from notifications.models import (
     DeliveryState,
@@ -71,8 +72,22 @@ def write(announcement: Announcement, user_ids: Sequence[int]) -> Batch:
     )
     with connection.cursor() as cursor:
         cursor.execute(statement, _values(announcement, user_ids) | values)
-        counts, live, superseded, unread = map(json.loads, cursor.fetchone())
-    return _batch(announcement, counts, live, superseded, {int(user_id): count for user_id, count in unread.items()})
+        counts, live, superseded, unread, elsewhere = map(json.loads, cursor.fetchone())
+    batch = _batch(announcement, counts, live, superseded, {int(user_id): count for user_id, count in unread.items()})
+    pending.write(batch.sent, _ids_elsewhere(announcement, elsewhere))
+    return batch
+
+
+def _ids_elsewhere(announcement: Announcement, user_ids: dict[str, list[int]]) -> dict[str, list[int]]:
+    """The new notifications of these users, by the same channels; costs nothing where nobody has one on."""
+    users = {user_id for of_channel in user_ids.values() for user_id in of_channel}
+    if not users:
+        return {}
+    rows = InsightNotification.objects.filter(
+        signal=announcement.signal, revision=announcement.revision, user_id__in=users
+    )
+    ids = dict(rows.values_list("user_id", "pk"))
+    return {channel: [ids[user_id] for user_id in of_channel] for channel, of_channel in user_ids.items()}
 
 
 def _lock_inboxes(user_ids: Sequence[int]) -> None:
@@ -169,8 +184,8 @@ def _statement(decided_by: str, *, keep_suppressions: bool, rescored: bool, may_
     It returns one row of JSON: lists of [verdict, reason, users]; of [user, id, seq, reason, group, place, minimum
     confidence, chosen] of each notification on the web stream, where the place is that of the revision before it, if
     it takes that; of [user, id, seq, reason, superseded by, group, words] of each earlier one that it replaced there;
-    and, by user, the unread counts. Those are joined to nothing: of rows that a statement has only just written the
-    planner expects one, and would compare each with each.
+    by user, the unread counts; and, by channel, who is to be reached over it beside the web. Those are joined to
+    nothing: of rows that a statement has only just written the planner expects one, and would compare each with each.
     """
     kept_back = f"""
 kept_back AS (
@@ -210,7 +225,7 @@ fresh AS (
     )
     SELECT
         user_id, %(signal_id)s, %(revision)s, %(title)s, %(snippet)s, %(confidence)s, %(priority)s, %(news_headline)s,
-        reason, CASE verdict WHEN '{Verdict.SEND}' THEN last_seq + 1 END, held_until,
+        reason, CASE WHEN verdict = '{Verdict.SEND}' AND web THEN last_seq + 1 END, held_until,
         {"CASE WHEN seen.quiet THEN seen.created_at ELSE %(now)s END" if rescored else "%(now)s"}, %(expires_at)s,
         %(earlier_confidence)s, %(new_status)s, {"first.id" if may_repeat else "NULL::bigint"},
         {"coalesce(seen.quiet, FALSE)" if rescored else "FALSE"}, min_confidence, chosen, FALSE, FALSE
@@ -288,5 +303,12 @@ SELECT
 ),
 (
     SELECT coalesce(json_object_agg(user_id, unread_count), '{{}}')::text FROM unread
+),
+(
+    SELECT json_build_object(
+        '{Channel.PUSH}', coalesce(json_agg(user_id) FILTER (WHERE push), '[]'),
+        '{Channel.WEBHOOK}', coalesce(json_agg(user_id) FILTER (WHERE webhook), '[]')
+    )::text
+    FROM decided WHERE verdict = '{Verdict.SEND}' AND (push OR webhook)
 )
 """

@@ -11,11 +11,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from notifications import payloads, realtime, stamping, stream
-from notifications.delivery import websocket
+from notifications.delivery import pending, websocket
 from notifications.models import InsightNotification, InsightNotificationQuerySet, NotificationPreference
 from notifications.pauses import let_others_write
 from notifications.payloads import to_milliseconds
-from notifications.preferences import Reason, Rules
+from notifications.preferences import AT_ONCE, Reason, Rules
 from notifications.row_by_row import advance, supersede_earlier
 
 logger = logging.getLogger(__name__)
@@ -94,9 +94,9 @@ def _release_of_user(user_id: int, now: dt.datetime) -> int:
         rows = list(due.with_signal().order_by("id"))
         if not rows:
             return 0  # another process was faster
-        if NotificationPreference.objects.filter(user_id=user_id, web_enabled=False).exists():
-            due.update(held_until=None, reason=Reason.CHANNEL_OFF)  # switched off meanwhile: not for the web any more
-            return 0
+        preference = NotificationPreference.objects.filter(user_id=user_id).first() or NotificationPreference()
+        if not preference.web_enabled:
+            return _release_past_the_web(due, preference, now)
         seq = advance(inbox)
         for row in rows:
             row.seq, row.held_until, row.released_at = seq, None, now
@@ -104,6 +104,8 @@ def _release_of_user(user_id: int, now: dt.datetime) -> int:
         InsightNotification.objects.bulk_update(rows, ["seq", "held_until", "released_at", "expired_at"])
         superseded = supersede_earlier(rows, {user_id: inbox})
         websocket.write_pending(rows)
+        live_ids = [row.pk for row in rows if row.expired_at is None]
+        pending.write(live_ids, _elsewhere(live_ids, preference))
         brief = payloads.brief_frame(
             seq=seq,
             unread_count=stream.unread_count(user_id),
@@ -117,6 +119,23 @@ def _release_of_user(user_id: int, now: dt.datetime) -> int:
         websocket.publish_new_after_commit([row.pk for row in rows], events)
     logger.info("notifications of user %s released after quiet hours: %d", user_id, len(rows))
     return len(rows)
+
+
+def _release_past_the_web(
+    due: InsightNotificationQuerySet, preference: NotificationPreference, now: dt.datetime
+) -> int:
+    """The browser is off by now: what is still live goes out over what is on, and moves no position."""
+    ids = list(due.filter(expires_at__gt=now).values_list("pk", flat=True))
+    elsewhere = _elsewhere(ids, preference)
+    released = len(ids) if any(elsewhere.values()) else 0
+    due.update(held_until=None, **({} if released else {"reason": Reason.CHANNEL_OFF}))
+    pending.write([], elsewhere)
+    return released
+
+
+def _elsewhere(ids: Sequence[int], preference: NotificationPreference) -> dict[str, Sequence[int]]:
+    rules = preference.rules(windows=[], mutes=[])
+    return {channel.value: ids for channel in AT_ONCE[1:] if rules.enables(channel)}
 
 
 def _updates(user_id: int, rows: Sequence[InsightNotification]) -> list[tuple[int, payloads.Frame]]:

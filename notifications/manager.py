@@ -8,8 +8,8 @@ from django.db import transaction
 from django.db.models import Max
 
 from notifications import announcing, dispatching, lifecycle, messages, retention, row_by_row, stream
-from notifications.delivery import websocket
-from notifications.models import InsightNotification, NotificationDeliveryLog
+from notifications.delivery import pending, websocket
+from notifications.models import InsightNotification, NotificationDeliveryLog, NotificationPreference
 from notifications.preferences import Channel
 from notifications.priority import Priority
 from notifications.reconcile import Reconciled, reconcile
@@ -82,14 +82,20 @@ class NotificationManager:
 
     @classmethod
     def send_again(cls, notification: InsightNotification) -> bool:
-        """Bring a notification to its user once more: a change with a position, and a new attempt group in the log."""
+        """Bring a notification to its user once more, over every channel that is on: a change with a position, and a
+        new attempt group in the log. False when it is held, or no channel can carry it."""
         with stream.locked_inbox(notification.user_id) as inbox:
             fresh = InsightNotification.objects.with_signal().get(pk=notification.pk)
-            if fresh.seq is None:
+            if fresh.held_until is not None:
                 return False
+            group = _next_attempt_group(fresh)
+            rules = NotificationPreference.of(notification.user).rules(windows=[], mutes=[])
+            elsewhere = pending.write_again(fresh, filter(rules.enables, Channel), attempt_group=group)
+            if fresh.seq is None:
+                return elsewhere > 0
             fresh.seq = row_by_row.advance(inbox)
             fresh.save(update_fields=["seq"])
-            websocket.write_pending([fresh], attempt_group=_next_attempt_group(fresh))
+            websocket.write_pending([fresh], attempt_group=group)
         return cls.deliver_websocket(fresh)
 
     @classmethod
@@ -129,6 +135,6 @@ class NotificationManager:
 
 
 def _next_attempt_group(notification: InsightNotification) -> int:
-    logs = NotificationDeliveryLog.objects.filter(notification=notification, channel=Channel.WEBSOCKET)
+    logs = NotificationDeliveryLog.objects.filter(notification=notification)
     latest: int | None = logs.aggregate(latest=Max("attempt_group"))["latest"]
     return (latest or 0) + 1

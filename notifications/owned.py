@@ -21,7 +21,7 @@ from django.utils import timezone
 from notifications import payloads, preferences
 from notifications.announcing import REPEATS_WITHIN, Announcement, Batch, announce, count_metrics
 from notifications.deciding import readable_rules
-from notifications.delivery import websocket
+from notifications.delivery import pending, websocket
 from notifications.models import (
     DeliveryState,
     DispatchState,
@@ -35,7 +35,7 @@ from notifications.models import (
     SuppressedInsight,
     as_weekdays,
 )
-from notifications.preferences import Channel, Decision, Rules, Verdict, chosen_by
+from notifications.preferences import AT_ONCE, Channel, Decision, Rules, Verdict, chosen_by
 from notifications.prepared import fetch_all
 from notifications.realtime import Event
 from signals.models import Signal, TradeValidation
@@ -68,9 +68,9 @@ _OF_VALIDATION = _fields(
 )  # fmt: skip
 _LISTS = ("strategies_filter", "symbols_filter", "quiet_weekdays")
 _OF_PREFERENCE = (
-    "user_id", "web_enabled", "push_enabled", "email_digest_enabled", "min_confidence", "high_priority_only",
-    "quiet_hours_enabled", "quiet_start_time", "quiet_end_time", "quiet_mode", "urgent_bypasses_quiet", "time_zone",
-    "paused_until", *_LISTS,
+    "user_id", "web_enabled", "push_enabled", "email_digest_enabled", "webhook_enabled", "min_confidence",
+    "high_priority_only", "quiet_hours_enabled", "quiet_start_time", "quiet_end_time", "quiet_mode",
+    "urgent_bypasses_quiet", "time_zone", "paused_until", *_LISTS,
 )  # fmt: skip
 
 
@@ -321,9 +321,9 @@ def _decide(announcements: dict[int, Announcement], owners: dict[int, _Owner], r
         owner = owners.get(user_id) if user_id is not None else None
         if user_id is None or owner is None:
             continue
-        decision = preferences.decide(owner.rules, announcement.facts, Channel.WEBSOCKET, announcement.now)
+        decision = preferences.decide(owner.rules, announcement.facts, owner.rules.leading_channel, announcement.now)
         seq = None
-        if decision.verdict is Verdict.SEND:
+        if decision.verdict is Verdict.SEND and owner.rules.web_enabled:
             owner.unread_count += 1
             owner.last_seq = seq = owner.last_seq + 1
         own = (None, None) if decision.verdict is Verdict.SUPPRESS else repeats.place(announcement, user_id)
@@ -345,8 +345,18 @@ def _write(decided: Sequence[_Decided]) -> None:
         if one.seq is not None:
             sent.append(ids[one.announcement.signal.pk])
             events.append(_event(one, sent[-1]))
+    pending.write(sent, _ids_elsewhere(decided, ids))
     transaction.on_commit(lambda: _count(decided), robust=True)
     websocket.publish_new_after_commit(sent, events)
+
+
+def _ids_elsewhere(decided: Sequence[_Decided], ids: dict[int, int]) -> dict[str, list[int]]:
+    """What goes out now over other channels, by channel; what is held goes when it is released."""
+    now = [one for one in decided if one.decision.verdict is Verdict.SEND]
+    return {
+        channel.value: [ids[one.announcement.signal.pk] for one in now if one.rules.enables(channel)]
+        for channel in AT_ONCE[1:]
+    }
 
 
 def _row(one: _Decided) -> dict[str, Any]:

@@ -24,6 +24,11 @@ class Channel(TextChoices):
     WEBHOOK = "webhook", gettext_lazy("Webhook")
 
 
+# Decided the moment an insight comes; the daily e-mail is put together later. The first that is on speaks for all:
+# but for its own switch, every rule is asked of each of them alike.
+AT_ONCE = (Channel.WEBSOCKET, Channel.PUSH, Channel.WEBHOOK)
+
+
 class MuteKind(TextChoices):
     SYMBOL = "symbol", gettext_lazy("Symbol")
     STRATEGY = "strategy", gettext_lazy("Strategy")
@@ -136,6 +141,11 @@ class Rules:
                 return self.email_digest_enabled
             case Channel.WEBHOOK:
                 return self.webhook_enabled
+
+    @property
+    def leading_channel(self) -> Channel:
+        """The channel whose decision is the notification's: the browser unless only others are on."""
+        return next((channel for channel in AT_ONCE if self.enables(channel)), Channel.WEBSOCKET)
 
     def as_json(self) -> dict[str, Any]:
         """JSON types only; equal rules give equal JSON."""

@@ -10,10 +10,10 @@ from django.db.models import Max, Q
 from notifications import payloads, stream
 from notifications.announcing import Announcement, Batch
 from notifications.deciding import Decided, decide_each
-from notifications.delivery import websocket
+from notifications.delivery import pending, websocket
 from notifications.models import Inbox, InsightNotification, SuppressedInsight
 from notifications.payloads import Frame
-from notifications.preferences import Channel, Decision, Verdict, chosen_by
+from notifications.preferences import AT_ONCE, Channel, Decision, Verdict, chosen_by
 from notifications.priority import Priority
 
 
@@ -100,7 +100,7 @@ def _write_notifications(
         announcement.notification(
             user_id=user_id,
             reason=decision.reason,
-            seq=None if decision.verdict is Verdict.HOLD else advance(inboxes[user_id]),
+            seq=advance(inboxes[user_id]) if decision.verdict is Verdict.SEND and rules.web_enabled else None,
             held_until=decision.held_until,
             repeat_of=firsts.get(user_id),
             min_confidence=rules.min_confidence,
@@ -111,8 +111,19 @@ def _write_notifications(
         if decision.verdict is not Verdict.SUPPRESS
     ]
     InsightNotification.objects.bulk_create(rows)
-    websocket.write_pending([row for row in rows if row.seq is not None])
+    live = [row for row in rows if row.seq is not None]
+    websocket.write_pending(live)
+    pending.write([row.pk for row in live], _ids_elsewhere(rows, decisions))
     return rows
+
+
+def _ids_elsewhere(rows: Iterable[InsightNotification], decisions: dict[int, Decided]) -> dict[str, list[int]]:
+    """What goes out now over other channels, by channel; what is held goes when it is released."""
+    now = [row for row in rows if decisions[row.user_id].decision.verdict is Verdict.SEND]
+    return {
+        channel.value: [row.pk for row in now if decisions[row.user_id].rules.enables(channel)]
+        for channel in AT_ONCE[1:]
+    }
 
 
 def _first_of_repeats(announcement: Announcement, user_ids: Iterable[int]) -> dict[int, int]:

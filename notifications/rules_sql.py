@@ -24,10 +24,13 @@ _TABLE = f'"{NotificationPreference._meta.db_table}"'
 _WINDOW = f'"{QuietWindow._meta.db_table}"'
 _MUTE = f'"{Mute._meta.db_table}"'
 
-# The rules of `preferences.decide` for the web channel, in the order in which they are asked. `quiet` is joined when
-# the user has quiet hours; its `held_until` is null outside of them.
+# The rules of `preferences.decide` for the leading channel, in the order in which they are asked. `quiet` is joined
+# when the user has quiet hours; its `held_until` is null outside of them.
 RULES: tuple[tuple[Reason, str], ...] = (
-    (Reason.CHANNEL_OFF, "NOT preference.web_enabled"),
+    (
+        Reason.CHANNEL_OFF,
+        "NOT (preference.web_enabled OR preference.push_enabled OR preference.webhook_enabled)",
+    ),
     (Reason.PAUSED, "preference.paused_until > %(now)s"),
     (
         Reason.MUTED,
@@ -98,7 +101,8 @@ FROM {_TABLE} preference
 WHERE preference.user_id = ANY(%(user_ids)s::bigint[]) AND (preference.quiet_hours_enabled OR {ODD})
 """
 
-# (user_id, reason, verdict, held_until, min_confidence, chosen) for each of %(user_ids)s.
+# (user_id, reason, verdict, held_until, min_confidence, chosen, web, push, webhook) for each of %(user_ids)s; the last
+# three say which channels are on.
 DECIDE = f"""
 SELECT
     reader.user_id,
@@ -107,7 +111,10 @@ SELECT
     CASE coalesce(given.verdict, {VERDICT}) WHEN '{Verdict.HOLD}' THEN coalesce(given.held_until, quiet.held_until) END
         AS held_until,
     coalesce(given.min_confidence, preference.min_confidence) AS min_confidence,
-    coalesce(given.chosen, {CHOSEN}) AS chosen
+    coalesce(given.chosen, {CHOSEN}) AS chosen,
+    coalesce(given.web, preference.web_enabled) AS web,
+    coalesce(given.push, preference.push_enabled) AS push,
+    coalesce(given.webhook, preference.webhook_enabled) AS webhook
 FROM unnest(%(user_ids)s::bigint[]) AS reader (user_id)
 LEFT JOIN {_TABLE} preference
     -- The second condition bounds what is read of the table, whatever the planner expects.
@@ -117,7 +124,8 @@ LEFT JOIN LATERAL (
 ) AS own ON TRUE
 LEFT JOIN jsonb_to_recordset(%(given)s::jsonb)
     AS given (
-        user_id bigint, verdict text, reason text, held_until timestamptz, min_confidence numeric, chosen smallint
+        user_id bigint, verdict text, reason text, held_until timestamptz, min_confidence numeric, chosen smallint,
+        web boolean, push boolean, webhook boolean
     )
     ON given.user_id = CASE WHEN preference.user_id IS NULL THEN {NO_ROW} ELSE reader.user_id END
 LEFT JOIN jsonb_to_recordset(%(quiet_hours)s::jsonb) AS quiet (hours text, held_until timestamptz)
@@ -134,7 +142,8 @@ CROSS JOIN LATERAL (
 GIVEN = """
 SELECT given.*
 FROM jsonb_to_recordset(%(given)s::jsonb) AS given (
-    user_id bigint, reason text, verdict text, held_until timestamptz, min_confidence numeric, chosen smallint
+    user_id bigint, reason text, verdict text, held_until timestamptz, min_confidence numeric, chosen smallint,
+    web boolean, push boolean, webhook boolean
 )
 """
 
@@ -168,6 +177,9 @@ def given(decided: Mapping[int, Decided]) -> str:
                 "held_until": decision.held_until.isoformat() if decision.held_until else None,
                 "min_confidence": str(rules.min_confidence),
                 "chosen": chosen_by(rules).value,
+                "web": rules.web_enabled,
+                "push": rules.push_enabled,
+                "webhook": rules.webhook_enabled,
             }
             for user_id, (rules, decision) in decided.items()
         ]

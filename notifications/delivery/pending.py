@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -32,15 +32,15 @@ ORDER BY notification.id, target.target
 """
 
 
-def write(notification_ids: dict[str, Sequence[int]]) -> int:
-    """One pending delivery for each target of the owners of these notifications, by the channel's name.
+def write(on_web: Sequence[int], elsewhere: Mapping[str, Sequence[int]]) -> int:
+    """One pending delivery for each target of the owners of these notifications; returns how many were written.
 
-    The caller has decided that the channel may carry them; a channel without a switch of its own carries what any
-    other one does. Returns how many deliveries were written.
+    `elsewhere` are the ids that a channel may carry, by its name, as was decided. A channel without a switch of its own
+    carries all of them, and those on the web.
     """
-    every = sorted({id_ for ids in notification_ids.values() for id_ in ids})
+    every = sorted({*on_web, *(id_ for ids in elsewhere.values() for id_ in ids)})
     return sum(
-        _write(channel, every if not channel.switch else notification_ids.get(channel.name, ()), attempt_group=1)
+        _write(channel, elsewhere.get(channel.name, ()) if channel.switch else every, attempt_group=1)
         for channel in CHANNELS.values()
     )
 

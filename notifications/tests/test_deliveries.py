@@ -412,7 +412,7 @@ def notify(trader: User, make_signal: MakeSignal) -> Notify:
 
 
 def pending_of(notification: InsightNotification) -> NotificationDeliveryLog:
-    assert pending.write({Channel.WEBHOOK: [notification.pk]}) == 1
+    assert pending.write([], {Channel.WEBHOOK: [notification.pk]}) == 1
     return NotificationDeliveryLog.objects.get(notification=notification, channel=Channel.WEBHOOK)
 
 

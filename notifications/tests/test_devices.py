@@ -50,7 +50,7 @@ def test_under_another_account_the_device_moves_and_what_was_pending_does_not(
     """Or Bob, who signs in at Alice's browser after her, would be shown her insight."""
     subscribe(alice)
     notification = store_notification(alice, make_signal(alice))
-    pending.write({Channel.PUSH: [notification.pk]})
+    pending.write([], {Channel.PUSH: [notification.pk]})
     log = NotificationDeliveryLog.objects.get(channel=Channel.PUSH)
 
     subscribe(bob)

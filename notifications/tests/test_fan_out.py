@@ -27,6 +27,8 @@ from notifications.models import (
     Mute,
     NotificationDeliveryLog,
     NotificationPreference,
+    OutgoingWebhook,
+    PushSubscription,
     QuietWindow,
     SuppressedInsight,
 )
@@ -87,6 +89,8 @@ def preferences(draw: st.DrawFn, now: dt.datetime) -> Fields:
     start, end = draw(windows | st.tuples(hours, hours))
     return {
         "web_enabled": draw(st.sampled_from([True, True, True, False])),
+        "push_enabled": draw(st.booleans()),
+        "webhook_enabled": draw(st.booleans()),
         "min_confidence": draw(st.just(Decimal(0)) | confidences),
         "strategies_filter": draw(st.just([]) | name_lists | odd_values),
         "symbols_filter": draw(st.just([]) | name_lists | odd_values),
@@ -233,6 +237,24 @@ def test_every_reason_is_one_rule_in_the_order_in_which_they_are_asked() -> None
     assert order[:7] == list(Reason)[:7], "what comes after them depends on the quiet hours"
 
 
+def test_with_the_browser_off_what_others_let_through_is_stored_without_a_position_and_goes_out_over_them(
+    traders: list[User], make_signal: MakeSignal
+) -> None:
+    """On both paths, for many users and for few; nobody else's targets are written to."""
+    owner_of_devices = traders[0]
+    NotificationPreference.objects.filter(user=owner_of_devices).update(web_enabled=False, push_enabled=True)
+    signal = unannounced(make_signal)
+
+    for write in (fan_out.write, row_by_row.write):
+        for user_ids in ([trader.pk for trader in traders], [owner_of_devices.pk]):
+            found = outcome(write, announce(signal, 1), user_ids)
+            [own] = [row for row in found["notifications"] if row["user_id"] == owner_of_devices.pk]
+            pushed = [row for row in found["deliveries"] if row["channel"] == "push"]
+            assert (own["seq"], own["held_until"], own["reason"]) == (None, None, "all_rules_passed")
+            assert {row["notification_id"][0] for row in pushed} == {owner_of_devices.pk}
+            assert len(pushed) == 2, "one for each device"
+
+
 # --- Whole dispatches -----------------------------------------------------------------------------------------------
 
 
@@ -373,7 +395,15 @@ def test_the_same_insight_twice_at_once_leaves_no_hole_in_any_position(
 
 @pytest.fixture
 def traders(db: None) -> list[User]:
-    return [User.objects.create_user(f"trader{number}") for number in range(12)]
+    """Every second one has a webhook, every third two devices; whether they are on is for the preferences to say."""
+    users = [User.objects.create_user(f"trader{number}") for number in range(12)]
+    OutgoingWebhook.objects.bulk_create(OutgoingWebhook(user=user, url="https://a.example/") for user in users[::2])
+    PushSubscription.objects.bulk_create(
+        PushSubscription(user=user, endpoint=f"https://a.example/{user.pk}/{name}")
+        for user in users[::3]
+        for name in ("phone", "laptop")
+    )
+    return users
 
 
 def unannounced(make_signal: MakeSignal, owner: User | None = None) -> Signal:
@@ -435,7 +465,7 @@ def rows() -> dict[str, Any]:
     notifications: list[Any] = list(InsightNotification.objects.order_by("user_id", "signal_id", "revision").values())
     deliveries: list[Any] = list(
         NotificationDeliveryLog.objects.order_by(
-            "notification__user", "notification__signal", "notification__revision"
+            "notification__user", "notification__signal", "notification__revision", "channel", "target"
         ).values()
     )
     named = {row["id"]: (row["user_id"], row["signal_id"], row["revision"]) for row in notifications}
@@ -444,6 +474,7 @@ def rows() -> dict[str, Any]:
         del row["id"]
     for row in deliveries:
         row["notification_id"] = named[row["notification_id"]]
+        row["next_attempt_at"] = row["next_attempt_at"] is not None
         for name in ("id", "created_at", "attempted_at"):
             del row[name]
     return {

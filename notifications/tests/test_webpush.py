@@ -288,7 +288,7 @@ def notify(trader: User, device: Device, make_signal: Callable[..., Signal]) -> 
         waits = "next_attempt_at" in fields
         fields.pop("next_attempt_at", None)
         notification = store_notification(trader, make_signal(trader), **fields)
-        pending.write({Channel.PUSH: [notification.pk]})
+        pending.write([], {Channel.PUSH: [notification.pk]})
         logs = NotificationDeliveryLog.objects.filter(notification=notification, channel=Channel.PUSH)
         if not waits:
             logs.update(next_attempt_at=timezone.now())
