@@ -21,6 +21,14 @@ ALERT = {
     "news_context": "The Bank of Japan left its policy rate unchanged and said that it watches the exchange rate.",
 }
 
+# As the script of a page does it.
+MUTE = """async (mute) => {
+  const token = document.cookie.match(/csrftoken=([^;]*)/)[1];
+  const headers = { "Content-Type": "application/json", "X-CSRFToken": token };
+  const response = await fetch("/notifications/api/mutes/", { method: "POST", headers, body: JSON.stringify(mute) });
+  if (!response.ok) throw new Error(await response.text());
+}"""
+
 Show = Callable[[Page, Site], None]
 
 
@@ -110,11 +118,21 @@ def show_server_error(page: Page, site: Site) -> None:
     page.goto(f"{site.url}/broken/")
 
 
+def show_hidden(page: Page, site: Site) -> None:
+    """With an insight of a symbol that is muted."""
+    page.goto(f"{site.url}/")
+    page.evaluate(MUTE, {"kind": "symbol", "name": "CHFJPY", "for_h": None})
+    site.post_alerts("CHFJPY")
+    page.goto(f"{site.url}/notifications/hidden/")
+    expect(page.locator("[data-hidden]").first).to_be_visible()
+
+
 SIGNED_IN: dict[str, Show] = {
     "dashboard": go_to("/"),
     "bell": show_open_bell,
     "insight": show_insight,
     "history": go_to("/notifications/"),
+    "hidden": show_hidden,
     "preferences": go_to("/notifications/preferences/"),
     "wrong preferences": show_wrong_preferences,
     "track-record": go_to("/signals/track-record/"),
