@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from notifications import api, device_views, hidden_views, preference_views, quieting_views, views
+from notifications import api, device_views, hidden_views, preference_views, quieting_views, views, webhook_views
 from notifications.digests import views as digests
 
 urlpatterns = [
@@ -33,6 +33,11 @@ urlpatterns = [
     path("api/mutes/<int:mute_id>/", quieting_views.api_mute, name="api_mute"),
     path("devices/<int:device_id>/remove/", device_views.remove_device, name="remove_device"),
     path("devices/<int:device_id>/test/", device_views.test_device, name="test_device"),
+    path("webhook/", webhook_views.save_webhook, name="save_webhook"),
+    path("webhook/secret/", webhook_views.renew_webhook_secret, name="renew_webhook_secret"),
+    path("webhook/remove/", webhook_views.remove_webhook, name="remove_webhook"),
+    path("webhook/resume/", webhook_views.resume_webhook, name="resume_webhook"),
+    path("webhook/test/", webhook_views.test_webhook, name="test_webhook"),
     path("api/push-subscriptions/", device_views.api_push_subscriptions, name="api_push_subscriptions"),
     path("api/push-subscriptions/renew/", device_views.api_renew_push_subscription, name="api_renew_push"),
     path("api/push-read/", device_views.api_push_read, name="api_push_read"),

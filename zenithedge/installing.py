@@ -15,8 +15,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
+from notifications.delivery import vapid
+
 # Each is a classic script; they share the worker's global scope.
-WORKER_SCRIPTS = ("worker/offline.js",)
+WORKER_SCRIPTS = ("worker/offline.js", "worker/push.js")
 # What the offline page is made of; the worker keeps them from its installation on.
 OFFLINE_FILES = (
     "vendor/bootstrap/bootstrap.min.css",
@@ -33,7 +35,17 @@ BACKGROUNDS = {"dark": "#0b0d12", "light": "#f5f6fa"}
 @cache_control(no_cache=True)
 def service_worker(request: HttpRequest) -> HttpResponse:
     """At the root, because a worker rules over what lies beneath its own address."""
-    config = {"offlinePage": reverse("offline"), "files": [static(name) for name in OFFLINE_FILES]}
+    config = {
+        "offlinePage": reverse("offline"),
+        "files": [static(name) for name in OFFLINE_FILES],
+        "push": {
+            "key": vapid.public_key(),
+            "renew": reverse("api_renew_push"),
+            "badge": static("icons/badge-96.png"),
+            "markRead": _("Mark read"),
+            "somethingNew": _("There is something new."),
+        },
+    }
     scripts = ", ".join(json.dumps(static(name)) for name in WORKER_SCRIPTS)
     source = f"self.zenithedge = {json.dumps(config)};\nimportScripts({scripts});\n"
     return HttpResponse(source, content_type="text/javascript; charset=utf-8")

@@ -1,10 +1,10 @@
 /**
- * The HTTP API at this address: a function that asks for a path, or with a `body` posts to it, and gives the answer's JSON.
+ * The HTTP API at this address: a function that asks for a path, or posts a `body` to it, and gives the answer's JSON.
  * What it throws has the `status` with which the server refused, or 0 when it was not reached.
  */
 export function apiAt(root) {
-  return async (path, body) => {
-    const response = await fetch(root + path, body && posted(body)).catch(() => null);
+  return async (path, body, method) => {
+    const response = await fetch(root + path, body && posted(body, method)).catch(() => null);
     const answer = await response?.json().catch(() => null);
     if (response?.ok && answer) return answer;
     const message = answer?.error?.message ?? "The server cannot be reached.";
@@ -12,9 +12,9 @@ export function apiAt(root) {
   };
 }
 
-function posted(body) {
+function posted(body, method = "POST") {
   return {
-    method: "POST",
+    method,
     headers: { "Content-Type": "application/json", "X-CSRFToken": csrfToken() },
     body: JSON.stringify(body),
     keepalive: true, // the request outlives the page when a click also opens the next one
