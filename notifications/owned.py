@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib.auth.models import User
+from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 from django.db.models import Model
 from django.utils import timezone
@@ -49,7 +49,7 @@ _PREFERENCE = f'"{NotificationPreference._meta.db_table}"'
 _QUIET_WINDOW = f'"{QuietWindow._meta.db_table}"'
 _SIGNAL = f'"{Signal._meta.db_table}"'
 _SUPPRESSION = f'"{SuppressedInsight._meta.db_table}"'
-_USER = f'"{User._meta.db_table}"'
+_USER = f'"{get_user_model()._meta.db_table}"'
 _VALIDATION = f'"{TradeValidation._meta.db_table}"'
 
 
