@@ -4,14 +4,15 @@ import {
   createSeriesMarkers,
   LineStyle,
 } from "../vendor/lightweight-charts/lightweight-charts.standalone.production.mjs";
+import { gettext, language } from "./texts.js";
 
 const SHOWN_BEFORE = 50; // closes
 const SHOWN_AFTER = 12;
 const SHOWN_MARGIN = 4;
 const NARROW_PX = 480;
 const LABELS_PX = 70;
-const RESULTS = { win: "Target reached", loss: "Stop reached" };
-const SIDES = { buy: "Buy", sell: "Sell" };
+const RESULTS = { win: gettext("Target reached"), loss: gettext("Stop reached") };
+const SIDES = { buy: gettext("Buy"), sell: gettext("Sell") };
 
 /** The insight's price chart: daily closes, the levels, and the days on which it was made and closed. */
 class PriceChart {
@@ -23,8 +24,11 @@ class PriceChart {
 
   constructor(box, prices) {
     this.#prices = prices;
+    const digits = { minimumFractionDigits: prices.decimals, maximumFractionDigits: prices.decimals };
+    const price = new Intl.NumberFormat(language, digits);
     this.#chart = createChart(box, {
       autoSize: true,
+      localization: { locale: language, priceFormatter: (value) => price.format(value) },
       handleScroll: false,
       handleScale: false,
       // From the start: the logo comes with a style element, which the policy forbids. The page credits TradingView.
@@ -76,7 +80,11 @@ class PriceChart {
 
   #drawLevels() {
     const { target, entry, stop } = this.#prices;
-    const lines = { target: [target, "Target"], entry: [entry, "Entry"], stop: [stop, "Stop"] };
+    const lines = {
+      target: [target, gettext("Target")],
+      entry: [entry, gettext("Entry")],
+      stop: [stop, gettext("Stop")],
+    };
     for (const [name, [price, title]] of Object.entries(lines)) {
       const lineStyle = name === "entry" ? LineStyle.Dotted : LineStyle.Dashed;
       if (price !== null) this.#lines[name] = this.#closes.createPriceLine({ price, title, lineWidth: 1, lineStyle });
@@ -121,7 +129,7 @@ async function start(box) {
   const note = box.parentElement.querySelector("[data-chart-note]");
   const response = await fetch(box.dataset.closes).catch(() => null);
   if (!response?.ok) {
-    note.textContent = "The chart's data could not be loaded. Load the page again to see it.";
+    note.textContent = gettext("The chart's data could not be loaded. Load the page again to see it.");
     return;
   }
   const chart = new PriceChart(box, await response.json());

@@ -1,3 +1,5 @@
+import { gettext } from "./texts.js";
+
 const SHOWN_MS = 2000;
 
 for (const button of document.querySelectorAll("[data-copy]")) {
@@ -21,8 +23,8 @@ async function copy(source) {
 
 function say(button, copied) {
   const place = button.querySelector("[data-copy-text]");
-  place.textContent = copied ? "Copied" : "Press Ctrl+C";
+  place.textContent = copied ? gettext("Copied") : gettext("Press Ctrl+C");
   setTimeout(() => {
-    place.textContent = "Copy";
+    place.textContent = gettext("Copy");
   }, SHOWN_MS);
 }

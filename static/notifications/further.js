@@ -2,6 +2,7 @@ import { freshen, one, read, waiting, watchEnd } from "./list.js";
 import { store } from "./main.js";
 import { renderedItems } from "./page.js";
 import { refreshAges, showState, stateOf } from "./rows.js";
+import { interpolate, ngettext } from "./texts.js";
 
 const AGAIN_MS = 5000;
 let narrowed = 0;
@@ -19,7 +20,7 @@ export async function narrow(form) {
   const rows = [...page.querySelectorAll("[data-list] > *")];
   one("[data-results]").replaceWith(page.querySelector("[data-results]"));
   freshen(page);
-  welcome(rows, page, `${rows.length || "No"} insights match`);
+  welcome(rows, page, ngettext("%(count)s insight matches.", "%(count)s insights match.", rows.length));
 }
 
 /** The page behind the link, at the end of the list. */
@@ -30,7 +31,7 @@ export async function append(link) {
   const rows = [...page.querySelectorAll("[data-list] > *")];
   one("[data-list]").append(...rows);
   one("[data-pager]").replaceWith(page.querySelector("[data-pager]"));
-  welcome(rows, page, `${rows.length} older insights loaded`);
+  welcome(rows, page, ngettext("%(count)s older insight loaded.", "%(count)s older insights loaded.", rows.length));
 }
 
 /** Let the store follow the rows that came with another page; what it knows better shows in them. */
@@ -44,6 +45,6 @@ function welcome(rows, page, said) {
   }
   const notifications = items.filter(({ id }) => !store.item(id));
   store.merge({ notifications, epoch, last_seq: Number(lastSeq), unread_count: Number(unreadCount) });
-  one("[data-list-note]").textContent = `${said}.`;
+  one("[data-list-note]").textContent = interpolate(said, { count: rows.length });
   watchEnd();
 }

@@ -1,6 +1,7 @@
 import { store } from "./main.js";
 import { renderedItems } from "./page.js";
 import { fromTemplate, stateOf } from "./rows.js";
+import { gettext, interpolate } from "./texts.js";
 
 const AT_MOST = 200; // rows that a list without pages keeps when it grows all day
 const STILL_MS = 2000; // a pointer that rested this long aims at nothing
@@ -66,7 +67,7 @@ function take(ids) {
 function isNew(id) {
   const list = one("[data-list]");
   const newest = Number(list.querySelector("[data-notification]")?.dataset.id ?? 0);
-  return "live" in list.dataset && id > newest && store.item(id)?.title;
+  return "live" in list.dataset && id > newest && store.item(id)?.title && !store.item(id).quiet;
 }
 
 /** Whether the filters, as the form shows them, let it through; about words, days and outcomes the server is asked. */
@@ -81,7 +82,7 @@ function settle() {
   one("[data-bring-in]").hidden = !waiting.size;
   if (!waiting.size) return;
   if (!isBeingRead(one("[data-list]"))) return bringIn();
-  one("[data-waiting-text]").textContent = `${waiting.size} new`;
+  one("[data-waiting-text]").textContent = interpolate(gettext("%(count)s new"), { count: waiting.size });
   settling = setTimeout(settle, STILL_MS);
 }
 

@@ -1,6 +1,14 @@
-import { fill, showState, stateOf } from "./rows.js";
+import { fill, remark, showState, stateOf } from "./rows.js";
+import { gettext, interpolate, ngettext } from "./texts.js";
 
 const BADGE_MAX = 99;
+const LIGHTS = {
+  connecting: gettext("Connecting"),
+  live: gettext("Live"),
+  reconnecting: gettext("Reconnecting"),
+  offline: gettext("Offline"),
+  "signed-out": gettext("Signed out"),
+};
 const title = document.title;
 
 /** The parts of the store that the server already rendered: enough to follow what becomes of each. */
@@ -46,7 +54,11 @@ function showChanged(ids, store) {
     const notification = changed.get(shown.dataset.id);
     if (!notification) continue;
     if (notification.title && !shown.matches("[data-insight]")) fill(shown, notification);
-    else showState(shown, stateOf(notification));
+    else {
+      shown.dataset.seq = notification.seq;
+      showState(shown, stateOf(notification));
+      if (notification.title) remark(shown, notification);
+    }
   }
 }
 
@@ -55,7 +67,8 @@ function showCount(count, undoable) {
   const badge = document.querySelector("[data-badge]");
   badge.textContent = shown;
   badge.hidden = count === 0;
-  badge.parentElement.setAttribute("aria-label", `Notifications, ${count} unread`);
+  const label = ngettext("Notifications, %(count)s unread", "Notifications, %(count)s unread", count);
+  badge.parentElement.setAttribute("aria-label", interpolate(label, { count }));
   document.title = count ? `(${shown}) ${title}` : title;
   for (const place of document.querySelectorAll("[data-unread-count-text]")) place.textContent = count;
   for (const button of document.querySelectorAll("[data-mark-all] button")) {
@@ -68,6 +81,6 @@ function showCount(count, undoable) {
 function showLight(state) {
   const light = document.querySelector("[data-light]");
   light.dataset.light = state;
-  light.querySelector("[data-light-text]").textContent = state[0].toUpperCase() + state.slice(1).replace("-", " ");
+  light.querySelector("[data-light-text]").textContent = LIGHTS[state];
   document.querySelector("[data-signed-out]").hidden = state !== "signed-out";
 }

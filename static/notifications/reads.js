@@ -1,3 +1,5 @@
+import { gettext } from "./texts.js";
+
 const SEEN_ROWS = 100;
 
 /**
@@ -24,7 +26,7 @@ export class Reads extends EventTarget {
   }
 
   async one(id) {
-    if (!this.#store.item(id)?.read) await this.#post(`mark-read/${id}/`);
+    if (!this.#store.item(id)?.read) await this.#post(`mark-read/${id}/`, { entry: true });
   }
 
   /** Of these, in one change. */
@@ -49,7 +51,7 @@ export class Reads extends EventTarget {
     const { seq } = this.#marked;
     this.keep();
     const answer = await this.#post("mark-all-read/undo/", { seq });
-    if (answer?.count === 0) this.#tell("failed", { message: "It was too late to undo that." });
+    if (answer?.count === 0) this.#tell("failed", { message: gettext("It was too late to undo that.") });
   }
 
   /** What was marked stays marked: the time to undo it is over. */

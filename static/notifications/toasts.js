@@ -1,6 +1,7 @@
 import { Burst } from "./burst.js";
 import { fromTemplate } from "./rows.js";
 import { Tabs } from "./tabs.js";
+import { gettext, interpolate, ngettext } from "./texts.js";
 
 const AT_MOST = 3; // more would cover what is being read; the rest is counted in one of them
 const NAMED = 4;
@@ -49,19 +50,31 @@ async function missed({ notifications }) {
 }
 
 /** Quiet hours have ended. */
-async function brief({ seq, held, live: stillLive, expired, reversed }) {
+async function brief({ seq, held, live: stillLive, expired, reversed, url }) {
   const [won] = await tabs.claim([`${live.store.epoch}:brief:${seq}`]);
-  const rest = `${expired ? `, ${expired} expired` : ""}${reversed ? `, ${reversed} reversed` : ""}`;
-  if (won) tell("brief", `Quiet hours are over: ${held} held back`, `${stillLive} still live${rest}.`);
+  if (!won) return;
+  const title = ngettext(
+    "Quiet hours are over: %(count)s held back",
+    "Quiet hours are over: %(count)s held back",
+    held,
+  );
+  const parts = [[ngettext("%(count)s still live", "%(count)s still live", stillLive), stillLive]];
+  if (expired) parts.push([ngettext("%(count)s expired", "%(count)s expired", expired), expired]);
+  if (reversed) parts.push([ngettext("%(count)s reversed", "%(count)s reversed", reversed), reversed]);
+  const figures = parts.map(([text, count]) => interpolate(text, { count })).join(", ");
+  const toast = tell("brief", interpolate(title, { count: held }), `${figures}.`);
+  toast.querySelector("a").href = url;
 }
 
 function failed({ message }) {
-  tell("notice", "That was not saved", message);
+  tell("notice", gettext("That was not saved"), message);
 }
 
 function undoable() {
   region.querySelector("[data-undoing]")?.remove();
-  if (live.reads.undoable) tell("undo", `${live.reads.undoable} marked as read`, "");
+  const count = live.reads.undoable;
+  const text = ngettext("%(count)s marked as read", "%(count)s marked as read", count);
+  if (count) tell("undo", interpolate(text, { count }), "");
 }
 
 /** Those of the notifications that no other tab shows. */
@@ -76,7 +89,8 @@ function isRead({ id }) {
 }
 
 function show(notification) {
-  while (cards().length + counting().length >= AT_MOST) fold(leastUrgent());
+  const stands = cards().some(({ dataset }) => Number(dataset.entry) === (notification.group ?? notification.id));
+  while (!stands && cards().length + counting().length >= AT_MOST) fold(leastUrgent()); // a repeat joins its card
   const card = fromTemplate("toast", notification);
   card.setAttribute("role", isHigh(notification) ? "alert" : "status");
   region.append(card);
@@ -127,6 +141,7 @@ function tell(template, title, text) {
   const toast = fromTemplate(template);
   say(toast, title, text);
   region.append(toast);
+  return toast;
 }
 
 /** Read here or elsewhere: no reason to stay. */
@@ -163,14 +178,21 @@ function say(toast, title, text) {
 }
 
 function howMany() {
-  const insights = counted.length === 1 ? "insight" : "insights";
-  return away ? `${counted.length} new ${insights} while you were away` : `${counted.length} more new ${insights}`;
+  const count = counted.length;
+  const text = away
+    ? ngettext("%(count)s new insight while you were away", "%(count)s new insights while you were away", count)
+    : ngettext("%(count)s more new insight", "%(count)s more new insights", count);
+  return interpolate(text, { count });
 }
 
 /** The symbols, those of high priority first. */
 function which() {
   const high = counted.filter(isHigh);
   const symbols = [...new Set([...high, ...counted].map(({ symbol }) => symbol))];
-  const others = symbols.length > NAMED ? " and others" : "";
-  return `${high.length ? `${high.length} of high priority. ` : ""}${symbols.slice(0, NAMED).join(", ")}${others}.`;
+  const names = symbols.slice(0, NAMED).join(", ");
+  const named =
+    symbols.length > NAMED ? interpolate(gettext("%(symbols)s and others."), { symbols: names }) : `${names}.`;
+  if (!high.length) return named;
+  const urgent = ngettext("%(count)s of high priority.", "%(count)s of high priority.", high.length);
+  return `${interpolate(urgent, { count: high.length })} ${named}`;
 }
