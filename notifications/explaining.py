@@ -43,12 +43,12 @@ def explain(decision: Decision, rules: Rules, facts: Facts) -> str:
 
 
 def explain_kept_back(reason: Reason, rules: Rules, facts: Facts | None, moment: dt.datetime) -> str:
-    """Why this rule kept an insight back on the web at that moment.
+    """Why this rule kept an insight back at that moment.
 
     The figures are left out where they do not lead to that rule, as when the insight was scored again meanwhile, and
     where nothing is known of it any more.
     """
-    if facts is None or preferences.decide(rules, facts, Channel.WEBSOCKET, moment).reason != reason:
+    if facts is None or preferences.decide(rules, facts, rules.leading_channel, moment).reason != reason:
         return str(reason.label).lower()
     return explain(Decision(Verdict.SUPPRESS, reason), rules, facts)
 

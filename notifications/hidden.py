@@ -154,7 +154,7 @@ def _of_the_house(
             continue
         decided_at = dt.datetime.fromtimestamp(insight.handed_out_s, dt.UTC)
         rules = versions.at(decided_at)
-        verdict, reason = preferences.judge(rules, insight.facts, Channel.WEBSOCKET, decided_at, rules.quiet_at)
+        verdict, reason = preferences.judge(rules, insight.facts, rules.leading_channel, decided_at, rules.quiet_at)
         if verdict is Verdict.SUPPRESS:
             found.append(Hidden(insight.signal_id, reason, decided_at, rules, insight.facts))
     return found

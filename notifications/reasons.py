@@ -90,7 +90,7 @@ def _of_house_signal(user: User, signal: Signal, dispatch: InsightDispatch, fini
     if user.is_staff and not NotificationPreference.of(user).house_insights_for_staff:
         return WhyNot(_("As a member of staff you get house insights only when you opt in."))
     facts, rules = facts_of(signal), rules_at(user, finished_at)
-    decision = preferences.decide(rules, facts, Channel.WEBSOCKET, finished_at)
+    decision = preferences.decide(rules, facts, rules.leading_channel, finished_at)
     if decision.verdict is Verdict.SUPPRESS:
         return _by_rule(decision.reason, rules, facts, finished_at)
     return WhyNot(_("Your notification of it has been deleted since."))

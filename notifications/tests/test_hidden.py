@@ -122,6 +122,18 @@ def test_an_owned_insight_that_was_scored_again_keeps_its_reason_without_the_new
     assert (one.reason, one.explanation) == (Reason.BELOW_MIN_CONFIDENCE, "below the minimum confidence")
 
 
+@pytest.mark.parametrize("owned", [True, False])
+def test_who_is_reached_over_another_channel_only_is_told_the_rule_of_that(
+    at_noon: Any, alice: User, make_insight: MakeInsight, owned: bool
+) -> None:
+    want(alice, web_enabled=False, push_enabled=True)
+    at_noon.shift(1)
+    for truth_index in (61, 88):
+        make_insight(alice if owned else None, truth_index=truth_index, received_at=timezone.now())
+
+    assert [one.explanation for one in hidden_since(alice, NOON - HOUR)] == ["AI confidence 61 < your 65"]
+
+
 def test_what_came_through_in_another_revision_is_not_hidden(
     at_noon: Any, alice: User, make_insight: MakeInsight
 ) -> None:
