@@ -2,6 +2,7 @@
 
 from notifications.admin.accounts import AccountAdmin
 from notifications.admin.deliveries import NotificationDeliveryLogAdmin, PushSubscriptionAdmin
+from notifications.admin.digests import DigestRunAdmin
 from notifications.admin.dispatches import InsightDispatchAdmin, SuppressedInsightAdmin
 from notifications.admin.notifications import InboxAdmin, InsightNotificationAdmin
 from notifications.admin.preferences import (
@@ -13,6 +14,7 @@ from notifications.admin.preferences import (
 
 __all__ = [
     "AccountAdmin",
+    "DigestRunAdmin",
     "InboxAdmin",
     "InsightDispatchAdmin",
     "InsightNotificationAdmin",

@@ -19,6 +19,8 @@ from django.utils import timezone
 
 from notifications.apps import NotificationsConfig
 from notifications.models import (
+    DigestRun,
+    DigestState,
     DispatchState,
     Inbox,
     InsightDispatch,
@@ -38,6 +40,7 @@ from signals.models import Signal
 
 MakeSignal = Callable[..., Signal]
 MODELS = [
+    DigestRun,
     Inbox,
     InsightDispatch,
     InsightNotification,
@@ -80,6 +83,9 @@ def store_one_of_each(number: int, signal: Signal) -> User:
         endpoint=f"https://fcm.googleapis.com/fcm/send/secret-{number}",
         p256dh="BPublicKeyOfTheBrowser",
         auth="SecretOfTheBrowser",
+    )
+    DigestRun.objects.create(
+        user=user, local_date=dt.date(2026, 5, number % 28 + 1), due_at=timezone.now(), message_id=f"<{number}@x>"
     )
     preference = NotificationPreference.objects.get(user=user)
     preference.save(changed_by=user)
@@ -450,3 +456,47 @@ def test_signing_out_knows_what_each_engine_keeps(engine: str, alice: User, sett
     else:
         with pytest.raises(NotOnRecordError):
             sign_out_everywhere(alice.pk)
+
+
+class TestDigests:
+    @pytest.fixture
+    def run(self, alice: User) -> DigestRun:
+        return DigestRun.objects.create(
+            user=alice,
+            local_date=dt.date(2026, 5, 5),
+            due_at=timezone.now(),
+            message_id="<first@x>",
+            state=DigestState.FAILED,
+            attempts=3,
+            error="550 no such user",
+        )
+
+    def send_again(self, client: Client, run: DigestRun) -> str:
+        form = {"action": "send_again", "_selected_action": [run.pk]}
+        return client.post(changelist(DigestRun), form, follow=True).content.decode()
+
+    def test_the_list_says_why_one_failed_and_when_one_is_tried_again(self, ada_client: Client, run: DigestRun) -> None:
+        assert "550 no such user" in ada_client.get(changelist(DigestRun)).content.decode()
+
+        moment = dt.datetime(2030, 5, 5, 7, 30, tzinfo=dt.UTC)
+        DigestRun.objects.update(state=DigestState.PENDING, next_attempt_at=moment)
+        assert "2030-05-05 07:30 UTC" in ada_client.get(changelist(DigestRun)).content.decode()
+
+    def test_one_goes_out_again_under_another_id(self, ada_client: Client, run: DigestRun) -> None:
+        assert "1 digest goes out again." in self.send_again(ada_client, run)
+        assert "1 left alone: on the way already." in self.send_again(ada_client, run)
+
+        run.refresh_from_db()
+        assert (run.state, run.attempts, run.edition, run.error) == (DigestState.PENDING, 0, 2, "")
+        assert run.message_id != "<first@x>"
+
+    def test_who_may_only_look_sends_nothing(self, bob: User, run: DigestRun) -> None:
+        User.objects.filter(pk=bob.pk).update(is_staff=True)
+        bob.user_permissions.add(Permission.objects.get(codename="view_digestrun"))
+        client = Client()
+        client.force_login(bob)
+
+        self.send_again(client, run)
+
+        run.refresh_from_db()
+        assert run.state == DigestState.FAILED

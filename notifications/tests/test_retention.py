@@ -14,6 +14,7 @@ from django.utils import timezone
 from notifications import retention
 from notifications.manager import NotificationManager
 from notifications.models import (
+    DigestRun,
     DispatchState,
     InsightDispatch,
     InsightNotification,
@@ -71,6 +72,16 @@ def test_a_mute_goes_when_it_has_ended(alice: User) -> None:
 
     assert retention.count_old() == retention.delete_old() == Rows(ended_mutes=1)
     assert set(Mute.objects.values_list("name", flat=True)) == {"GBPUSD", "XAUUSD"}
+
+
+def test_what_became_of_digests_goes_after_30_days(alice: User) -> None:
+    now = timezone.now()
+    for days in (29, 31):
+        at = now - dt.timedelta(days=days)
+        DigestRun.objects.create(user=alice, local_date=at.date(), due_at=at, created_at=at, message_id=f"<{days}@x>")
+
+    assert retention.count_old() == retention.delete_old() == Rows(digest_runs=1)
+    assert DigestRun.objects.get().message_id == "<29@x>"
 
 
 @time_machine.travel(dt.datetime(2026, 3, 31, 12, tzinfo=dt.UTC), tick=False)
