@@ -9,35 +9,39 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from notifications import preview, preview_words
+from notifications import preview, preview_words, window_edits
 from notifications.forms import PreferenceForm
 from notifications.http import ApiError, ApiRequest, error_response, json_api, read_json_object
 from notifications.json_preferences import WINDOWS, json_names, preferences_payload, type_errors
 from notifications.models import NotificationPreference
 from notifications.preference_words import changes
+from notifications.preferences import UNTIL_TURNED_ON, MuteKind
 from notifications.preview import Wishes
 from notifications.quiet import Window, known_zones, zone_or_utc
-from notifications.quiet_window_forms import read_windows
-from notifications.quieting import replace_windows
+from notifications.quiet_presets import Preset
+from notifications.quiet_window_forms import form_set, posted_set, read_windows
+from notifications.quieting import MAX_WINDOWS, PauseFor, mutes_in_force, replace_windows
+from signals import track_record
 from signals.models import Signal
 from signals.vocabulary import KNOWN_STRATEGIES
 from zenithedge import rates
 
 if TYPE_CHECKING:
-    pass
+    from django_stubs_ext import StrOrPromise
 
 USUAL_SYMBOLS = ("EURUSD", "GBPUSD", "USDJPY", "USDCHF", "AUDUSD", "USDCAD", "NZDUSD", "EURGBP", "EURJPY", "GBPJPY")
 # Twice a second without a pause: a slider that is moved asks less often, and each answer takes up to 0.3 s.
 PREVIEWS_A_MINUTE = 120
-NOTHING_SAVED = "Nothing was saved: some fields are not valid."
-NO_PREVIEW = "There is no preview: some fields are not valid."
+NOTHING_SAVED = gettext_lazy("Nothing was saved: some fields are not valid.")
+NO_PREVIEW = gettext_lazy("There is no preview: some fields are not valid.")
 SHOWN_SUGGESTIONS = 24
 SEEN_SIGNALS = 1000  # so many of the newest are looked at for suggestions: enough variety, one short query
 
@@ -53,20 +57,33 @@ class Names(TypedDict):
 @never_cache
 @login_required
 def preferences_page(request: ApiRequest) -> HttpResponse:
+    """Shows and saves. A button that changes the windows in the form only has them shown, and saves nothing."""
     if request.method != "POST":
         return _page(request, PreferenceForm(instance=NotificationPreference.of(request.user)))
+    if window_edits.BUTTON in request.POST:
+        return _edited_page(request)
     with transaction.atomic():
         preference = NotificationPreference.locked(request.user)
         before = preferences_payload(preference)
-        form = PreferenceForm(request.POST, instance=preference)
-        saved = form.is_valid()
+        form, windows = PreferenceForm(request.POST, instance=preference), posted_set(request.POST)
+        saved = form.is_valid() and (windows is None or windows.is_valid())
         if saved:
             preference.save(changed_by=request.user)
+            if windows is not None:
+                replace_windows(request.user, windows.windows)
     if not saved:
-        return _page(request, form)
+        return _page(request, form, windows)
     changed = changes(form, before, preferences_payload(preference))
-    messages.success(request, "\n".join(["Saved.", *(changed or ["Nothing was different from before."])]))
+    said = [_("Saved."), *(changed or [_("Nothing was different from before.")])]
+    messages.success(request, "\n".join(said))
     return redirect("preferences")
+
+
+def _edited_page(request: ApiRequest) -> HttpResponse:
+    """The form as it was posted, with what the button asked for done to its windows."""
+    preference = NotificationPreference.of(request.user)
+    posted = window_edits.edited(request.POST, _clock(preference).date())
+    return _page(request, PreferenceForm(posted, instance=preference), posted_set(posted), edited=True)
 
 
 @json_api("POST")
@@ -119,29 +136,60 @@ def _too_many_previews() -> JsonResponse:
     return response
 
 
-def _refuse(errors: Mapping[str, list[str]], message: str) -> None:
+def _refuse(errors: Mapping[str, list[str]], message: StrOrPromise) -> None:
     if errors:
-        raise ApiError(400, "invalid_fields", message, dict(errors))
+        raise ApiError(400, "invalid_fields", str(message), dict(errors))
 
 
-def _page(request: HttpRequest, form: PreferenceForm) -> HttpResponse:
+def _page(request: ApiRequest, form: PreferenceForm, windows: Any = None, *, edited: bool = False) -> HttpResponse:
+    """`windows` is the set that was posted; without it the saved ones are shown."""
     form.focus_first_error()
-    # A refused form has left what it could read on its instance.
-    stored = NotificationPreference.of(form.instance.user) if form.is_bound else form.instance
+    # A posted form has left what it could read on its instance.
+    stored = NotificationPreference.of(request.user) if form.is_bound else form.instance
+    saved = Wishes.of(stored)
+    now = timezone.now()
+    looked = preview.look(request.user, saved, saved, now)
     context = {
         "form": form,
+        "windows": form_set(saved.rules.quiet_windows) if windows is None else windows,
+        "window_presets": Preset.choices,
+        "most_windows": MAX_WINDOWS,
+        "edited": edited,
+        "refused": form.is_bound and not edited,
+        "preview": _shown_preview(looked),
+        "reliability": track_record.read(request.user).telling,
+        "mutes": [(mute, _local(mute.until, stored)) for mute in mutes_in_force(request.user, now)],
+        "mute_kinds": MuteKind.choices,
+        "pauses": PauseFor.choices,
         "zones": sorted(known_zones()),
-        "clock": timezone.now().astimezone(zone_or_utc(stored.time_zone)),
+        "clock": _clock(stored),
         "paused_until": _end_of_pause(stored),
+        "paused_without_end": stored.paused_until == UNTIL_TURNED_ON,
         **_suggestions(form),
     }
     return render(request, "notifications/preferences.html", context)
 
 
+def _shown_preview(looked: preview.Preview) -> dict[str, Any]:
+    """What the API answers, with the columns of the drawing."""
+    shown = preview_words.payload(looked)
+    drawn = zip(shown["periods"], looked.periods, strict=True)
+    return {"periods": [{**period, "columns": preview_words.columns(of)} for period, of in drawn]}
+
+
+def _clock(preference: NotificationPreference) -> dt.datetime:
+    return timezone.now().astimezone(zone_or_utc(preference.time_zone))
+
+
+def _local(moment: dt.datetime | None, preference: NotificationPreference) -> dt.datetime | None:
+    """By the user's own clock."""
+    return moment.astimezone(zone_or_utc(preference.time_zone)) if moment else None
+
+
 def _end_of_pause(preference: NotificationPreference) -> dt.datetime | None:
     """By the user's own clock; None when nothing is paused any more."""
     end = preference.paused_until
-    return end.astimezone(zone_or_utc(preference.time_zone)) if end and end > timezone.now() else None
+    return _local(end, preference) if end and end > timezone.now() else None
 
 
 def _suggestions(form: PreferenceForm) -> dict[str, Names]:
@@ -149,8 +197,10 @@ def _suggestions(form: PreferenceForm) -> dict[str, Names]:
     newest = Signal.objects.visible_to(form.instance.user).order_by("-received_at", "-id")
     seen = list(newest.values_list("symbol", "strategy")[:SEEN_SIGNALS])
     return {
-        "symbols": _names(form["symbols_filter"].value(), USUAL_SYMBOLS, [symbol for symbol, _ in seen]),
-        "strategies": _names(form["strategies_filter"].value(), KNOWN_STRATEGIES, [strategy for _, strategy in seen]),
+        "symbols": _names(form["symbols_filter"].value(), USUAL_SYMBOLS, [symbol for symbol, _strategy in seen]),
+        "strategies": _names(
+            form["strategies_filter"].value(), KNOWN_STRATEGIES, [strategy for _symbol, strategy in seen]
+        ),
     }
 
 

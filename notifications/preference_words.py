@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from notifications.forms import PreferenceForm
 from notifications.json_preferences import WINDOWS, WindowPayload
+from notifications.preferences import UNTIL_TURNED_ON
 from notifications.quiet import zone_or_utc
 
 if TYPE_CHECKING:
@@ -40,9 +41,8 @@ def changes(form: PreferenceForm, before: dict[str, Any], after: dict[str, Any])
 
 def _windows(windows: list[WindowPayload]) -> str:
     """Such as "12:00–13:00 Mon Fri, 00:00–00:00 every day"."""
-    return ", ".join(f"{window['start']}–{window['end']} {_days(window['weekdays'])}" for window in windows) or _(
-        "none"
-    )
+    shown = [f"{window['start']}–{window['end']} {_days(window['weekdays'])}" for window in windows]
+    return ", ".join(shown) or _("none")
 
 
 def _days(weekdays: list[int]) -> str:
@@ -57,8 +57,10 @@ def _shown(form: PreferenceForm, name: str, value: Any) -> str:
     if isinstance(value, bool):
         return _("on") if value else _("off")
     if name == "paused_until":
-        moment = dt.datetime.fromisoformat(value).astimezone(zone_or_utc(form.instance.time_zone))
-        return date_format(moment, "DATETIME_FORMAT")
+        moment = dt.datetime.fromisoformat(value)
+        if moment == UNTIL_TURNED_ON:
+            return _("until you turn it on")
+        return date_format(moment.astimezone(zone_or_utc(form.instance.time_zone)), "DATETIME_FORMAT")
     if name == "quiet_weekdays" and len(value) == DAYS_IN_A_WEEK:
         return _("every day")
     if isinstance(value, float):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
@@ -10,6 +10,9 @@ from django.utils.translation import ngettext
 
 from notifications.payloads import iso
 from notifications.preview import NIGHT, Day, Period, Preview, Tally
+
+# The drawing of the days is this high; between two of them is so much of a day's width.
+HEIGHT, GAP = 100, 0.3
 
 
 class ReasonCount(TypedDict):
@@ -85,6 +88,30 @@ def difference(period: Period) -> str:
     if not changed:
         return _("In these days this makes no difference to what is saved.")
     return _("%(changed)s than with what is saved.") % {"changed": changed}
+
+
+class Column(NamedTuple):
+    """A day in the drawing, which is one unit wide a day and HEIGHT high: hidden ones stand on the kept ones."""
+
+    left: float
+    kept_top: float
+    kept_height: float
+    hidden_top: float
+    hidden_height: float
+
+
+def columns(period: Period) -> list[Column]:
+    scale = HEIGHT / max(period.busiest, 1)
+    return [
+        Column(
+            left=round(place + GAP / 2, 2),
+            kept_top=round(HEIGHT - day.kept * scale, 2),
+            kept_height=round(day.kept * scale, 2),
+            hidden_top=round(HEIGHT - (day.kept + day.hidden) * scale, 2),
+            hidden_height=round(day.hidden * scale, 2),
+        )
+        for place, day in enumerate(period.by_day)
+    ]
 
 
 def _period(period: Period, *, differs: bool) -> PeriodPayload:

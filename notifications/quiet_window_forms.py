@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django import forms
+from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -72,6 +73,11 @@ QuietWindowFormSet = forms.formset_factory(
 def form_set(windows: Iterable[Window]) -> Any:
     """An unbound set that shows these."""
     return QuietWindowFormSet(initial=[as_initial(window) for window in windows], prefix=FORM_PREFIX)
+
+
+def posted_set(posted: QueryDict) -> Any:
+    """The set that a page has posted; None when it has posted nothing about windows."""
+    return QuietWindowFormSet(posted, prefix=FORM_PREFIX) if f"{FORM_PREFIX}-TOTAL_FORMS" in posted else None
 
 
 def as_initial(window: Window) -> dict[str, Any]:

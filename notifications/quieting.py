@@ -100,6 +100,11 @@ def _end_of_pause(duration: PauseFor, now: dt.datetime, zone: dt.tzinfo) -> dt.d
     if duration == PauseFor.HOUR:
         return now.replace(microsecond=0) + dt.timedelta(hours=1)
     if duration == PauseFor.UNTIL_TOMORROW:
-        tomorrow = now.astimezone(zone).date() + dt.timedelta(days=1)
-        return dt.datetime.combine(tomorrow, dt.time(0), tzinfo=zone).astimezone(dt.UTC)
+        return tomorrow(now, zone)
     return UNTIL_TURNED_ON if duration == PauseFor.UNTIL_TURNED_ON else None
+
+
+def tomorrow(now: dt.datetime, zone: dt.tzinfo) -> dt.datetime:
+    """The next midnight of the zone."""
+    date = now.astimezone(zone).date() + dt.timedelta(days=1)
+    return dt.datetime.combine(date, dt.time(0), tzinfo=zone).astimezone(dt.UTC)

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from notifications import quieting
 from notifications.forms import NamesField, SymbolsField
 from notifications.http import ApiError, ApiRequest, FieldErrors, json_api, read_json_object
-from notifications.models import Mute
+from notifications.models import Mute, NotificationPreference
 from notifications.payloads import iso
 from notifications.preferences import UNTIL_TURNED_ON, MuteKind, canonical_strategies, canonical_symbols
 from notifications.quiet import zone_or_utc
@@ -42,6 +42,7 @@ class MuteForm(forms.Form):
     )
     name = forms.CharField(max_length=64)
     for_h = forms.IntegerField(min_value=1, max_value=MAX_MUTE_H, required=False)
+    until_tomorrow = forms.BooleanField(required=False)  # of a page only
 
     def clean(self) -> dict[str, Any]:
         """Let the name be what a list of such names may hold, in canonical spelling."""
@@ -57,6 +58,8 @@ class MuteForm(forms.Form):
         """Raises TooManyError."""
         hours = self.cleaned_data["for_h"]
         until = now + dt.timedelta(hours=hours) if hours else None
+        if self.cleaned_data["until_tomorrow"]:
+            until = quieting.tomorrow(now, zone_or_utc(NotificationPreference.of(user).time_zone))
         return quieting.mute(user, MuteKind(self.cleaned_data["kind"]), self.cleaned_data["name"], until)
 
 

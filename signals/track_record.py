@@ -110,6 +110,11 @@ class TrackRecord:
     def columns(self) -> list[Column]:
         return [_column(band, record) for band, record in self.bands]
 
+    @property
+    def telling(self) -> list[tuple[Band, Record, Column]]:
+        """The bands of which there are enough closed insights to say something, with their places in the drawing."""
+        return [(band, record, _column(band, record)) for band, record in self.bands if record.tells]
+
 
 @dataclass(slots=True)
 class _Tables:

@@ -9,5 +9,26 @@ for (const field of form.querySelectorAll("[data-names]")) new Names(field);
 startClock(form);
 followUnsaved(form);
 
+// With the first change: most who open the page only look.
+let preview;
+const place = document.querySelector("[data-preview]");
+const bringPreview = () => {
+  preview ??= import("./preview.js").then(({ Preview }) => new Preview(place, form)).catch(() => (preview = null)); // the next change tries again
+};
+for (const type of ["input", "change"]) form.addEventListener(type, bringPreview);
+
+form.addEventListener("submit", (event) => {
+  const button = event.submitter;
+  if (button?.name !== "windows") return;
+  event.preventDefault();
+  import("./windows.js").then(({ editWindows }) => editWindows(form, button)).catch(() => submitBy(button));
+});
+
+/** As it would be sent without a script. */
+function submitBy({ name, value }) {
+  form.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));
+  form.submit();
+}
+
 const devices = document.querySelector("[data-devices]");
 if (devices) import("./devices.js").then(({ startDevices }) => startDevices(devices), console.warn);

@@ -1,10 +1,12 @@
+import { gettext } from "./texts.js";
+
 /** Says beside the button whether the form differs from what the server has. */
 export function followUnsaved(form) {
-  const place = form.querySelector("[data-save-state]");
+  const place = document.querySelector("[data-save-state]");
   const saved = contents(form);
-  const refused = form.querySelector("[data-field-error]") !== null;
+  const posted = "posted" in form.dataset; // and not saved: the form differs already
   const show = () => {
-    const text = refused || contents(form) !== saved ? "Unsaved changes" : "";
+    const text = posted || contents(form) !== saved ? gettext("Unsaved changes") : "";
     if (place.textContent !== text) place.textContent = text;
   };
   form.addEventListener("input", show);
