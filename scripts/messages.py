@@ -6,15 +6,19 @@ repository: a machine that only runs the site has nothing to compile with.
 """
 
 import argparse
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
+import django
 from babel.messages import mofile, pofile
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_file
 from django.utils.translation.template import templatize
+
+from zenithedge import labels
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCALE = ROOT / "locale"
@@ -56,6 +60,9 @@ def extracted(domain: str) -> Catalog:
             found = extract_from_file(template if method == "template" else method, path, KEYWORDS, ("Translators:",))
             for _line, text, comments, context in found:
                 catalog.add(text, locations=[(str(path.relative_to(ROOT)), 0)], auto_comments=comments, context=context)
+    if domain == "django":
+        for model, text in labels.texts():
+            catalog.add(text, locations=[(model, 0)])
     return catalog
 
 
@@ -102,6 +109,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make messages", description=__doc__)
     parser.add_argument("--missing", action="store_true", help="list the texts without a translation")
     options = parser.parse_args()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "zenithedge.settings")
+    django.setup()
     for language in LANGUAGES:
         for domain in SOURCES:
             catalog = merged(language, domain)

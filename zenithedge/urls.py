@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.utils.translation import gettext_lazy
 
 from zenithedge import exposition, health, installing
 from zenithedge.sign_in import ThrottledPasswordResetView
@@ -10,7 +11,7 @@ from zenithedge.sign_in import ThrottledPasswordResetView
 handler400 = "notifications.api.bad_request"
 handler500 = "notifications.api.server_error"
 
-admin.site.site_header = admin.site.site_title = "ZenithEdge administration"
+admin.site.site_header = admin.site.site_title = gettext_lazy("ZenithEdge administration")
 
 urlpatterns = [
     path("admin/", admin.site.urls),
