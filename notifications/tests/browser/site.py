@@ -60,6 +60,12 @@ for line in sys.stdin:
     intake.receive(tradingview.parse(line.encode()), owner=None, origin="script")
 """
 
+READ_TOKEN = """
+from notifications.delivery import webpush
+from notifications.models import InsightNotification
+print(webpush.read_token(InsightNotification.objects.filter(user__username={name!r}).latest("pk")))
+"""
+
 UNFINISHED_DISPATCHES = "SELECT count(*) FROM notifications_insightdispatch WHERE state IN ('open', 'running')"
 
 
@@ -130,6 +136,11 @@ class Site:
         """Make insights in another process: the way in when no server runs."""
         alerts = "".join(f"{self._alert(symbol, **fields)}\n" for symbol in symbols)
         self._manage("shell", "--verbosity=0", "--command", RECEIVE_ALERTS, stdin=alerts)
+
+    def read_token(self, name: str) -> str:
+        """What a push of this user's newest notification brings along."""
+        code = READ_TOKEN.format(name=name)
+        return self._manage("shell", "--verbosity=0", "--command", code).strip()
 
     def replay(self, first: str, last: str) -> None:
         """Post the setups of these days of real market data to the webhook; days as YYYY-MM-DD."""
