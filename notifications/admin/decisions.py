@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.widgets import AutocompleteSelect
-from django.contrib.auth.models import User
+from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -24,7 +24,7 @@ PERMISSIONS = ("notifications.view_notificationpreference", "notifications.view_
 
 class DecisionForm(forms.Form):
     user = forms.ModelChoiceField(
-        User.objects.all(),
+        get_user_model()._default_manager.all(),
         label=_("User"),
         widget=AutocompleteSelect(NotificationPreference._meta.get_field("user"), admin.site),
     )
