@@ -26,7 +26,7 @@ TURN_S = 0.5  # for the thread that has alerts to dispatch as well
 
 def release_held(now: dt.datetime | None = None) -> int:
     """Let what is due come out of quiet hours, one brief a user; returns how many notifications were released."""
-    now = to_milliseconds(now or timezone.now())  # as clients name it: what a brief told of has the same instant
+    now = now or timezone.now()
     due = InsightNotification.objects.held().filter(held_until__lte=now)
     return _for_each_user_of(due, lambda user_id: _release_of_user(user_id, now))
 
@@ -98,8 +98,9 @@ def _release_of_user(user_id: int, now: dt.datetime) -> int:
         if not preference.web_enabled:
             return _release_past_the_web(due, preference, now)
         seq = advance(inbox)
+        released_at = to_milliseconds(now)  # as clients name it: what a brief told of has the same instant
         for row in rows:
-            row.seq, row.held_until, row.released_at = seq, None, now
+            row.seq, row.held_until, row.released_at = seq, None, released_at
             row.expired_at = now if row.expires_at <= now else None
         InsightNotification.objects.bulk_update(rows, ["seq", "held_until", "released_at", "expired_at"])
         superseded = supersede_earlier(rows, {user_id: inbox})
@@ -112,7 +113,7 @@ def _release_of_user(user_id: int, now: dt.datetime) -> int:
             held=len(rows),
             live=InsightNotification.objects.filter(id__in=[row.pk for row in rows]).unread().count(),
             expired=sum(row.expired_at is not None for row in rows),
-            released_at=now,
+            released_at=released_at,
             reversed_=sum(row.signal.reversed_by_id is not None for row in rows),
         )
         events = [(user_id, brief), *_updates(user_id, superseded)]

@@ -98,7 +98,8 @@ def insight(request: ApiRequest, signal_id: int) -> HttpResponse:
     position = stream.position(request.user.pk)
     validation: TradeValidation | None = getattr(signal, "validation", None)
     own = InsightNotification.objects.for_user(request.user).filter(signal=signal)
-    notification = own.with_signal().order_by("-revision").first()
+    revisions = list(own.with_signal().order_by("-revision"))
+    notification = revisions[0] if revisions else None
     context = {
         "signal": signal,
         "validation": validation,
@@ -108,6 +109,7 @@ def insight(request: ApiRequest, signal_id: int) -> HttpResponse:
         "scale": insight_page.scale(signal),
         "breakdown": insight_page.sub_scores(validation.breakdown) if validation else [],
         "notification": notification,
+        "revisions": revisions,
         "bell": position,  # read before the notification: a later one could hide a change
         "expired": timezone.now() >= (notification or signal).expires_at,
         "life_bars": settings.NOTIFICATIONS_LIFE_BARS,

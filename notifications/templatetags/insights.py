@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 
 from django import template
+from django.utils import timezone
 
-from notifications import explaining, insight_page, sparklines
+from notifications import explaining, insight_page, note_words, sparklines
 from notifications.models import InsightNotification, NotificationDeliveryLog
 from notifications.sparklines import Sparkline
 from signals.models import Signal
@@ -34,3 +35,18 @@ def reached_at(log: NotificationDeliveryLog) -> dt.datetime:
 def why(notification: InsightNotification | None) -> str:
     """Why it came; nothing for the blank row."""
     return explaining.why(notification) if notification else ""
+
+
+@register.filter
+def changed(notification: InsightNotification) -> str:
+    return note_words.change(notification)
+
+
+@register.filter
+def turned(signal: Signal) -> str:
+    return note_words.reversed_by(signal)
+
+
+@register.filter
+def left(notification: InsightNotification) -> str:
+    return note_words.time_left(notification, timezone.now())

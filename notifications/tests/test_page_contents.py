@@ -74,8 +74,8 @@ def test_each_row_says_what_has_become_of_it(browser: Client, alice: User, make_
 
 
 def test_the_bell_lists_unread_ones_first_however_old(browser: Client, alice: User, make_insight: MakeInsight) -> None:
-    for _ in range(22):
-        make_insight(alice)
+    for number in range(22):
+        make_insight(alice, strategy=f"Strategy {number}")
     oldest, *others = InsightNotification.objects.for_user(alice).order_by("pk")
     for notification in others:
         stream.mark_read(alice.pk, notification.pk)

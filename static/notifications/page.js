@@ -35,7 +35,9 @@ export function startPage({ store, reads, socket }) {
   // Links open as ever; buttons and forms, which work alone, here do the same without leaving the page.
   document.addEventListener("click", (event) => {
     const marks = event.target.closest("[data-mark-read]");
-    if (marks) event.preventDefault();
+    const more = event.target.closest("[data-more]");
+    if (marks || more) event.preventDefault();
+    if (more) import("./more.js").then(({ showMore }) => showMore(more));
     if (marks || event.target.closest("[data-open]")) read(event.target.closest("[data-notification]"));
   });
   document.addEventListener("submit", (event) => {

@@ -1,3 +1,4 @@
+import { startPausing } from "./pausing.js";
 import { fromTemplate, stateOf } from "./rows.js";
 
 const AT_MOST = 40;
@@ -14,6 +15,7 @@ export function startPanel(store) {
   panel.addEventListener("beforetoggle", ({ newState }) => newState === "open" && arrange());
   panel.addEventListener("toggle", ({ newState }) => toggled(newState === "open"));
   panel.addEventListener("keydown", moveFocus);
+  startPausing(panel);
   store.addEventListener("change", ({ detail }) => take(detail.ids.map((id) => store.item(id))));
   take(store.items.reverse());
   if (!panel.matches(":popover-open")) return;
@@ -30,7 +32,8 @@ function arrange() {
 /** Unless it is shown already, or belongs behind all that are. */
 function add(notification) {
   const shown = items().map(({ dataset }) => Number(dataset.id));
-  if (notification.id < shown.at(-1) || shown.includes(notification.id)) return;
+  const { id, quiet } = notification; // a quiet one takes the place of the one before it
+  if (quiet || id < shown.at(-1) || shown.includes(id)) return;
   const place = group(stateOf(notification));
   const next = [...place.children].find(({ dataset }) => dataset.id < notification.id);
   place.insertBefore(fromTemplate("bell", notification), next ?? null);

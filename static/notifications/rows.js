@@ -33,7 +33,7 @@ export function stateOf(notification) {
 /** Show a notification in a row, a bell item or a toast: whatever fields the element has. Text stays text. */
 export function fill(element, notification) {
   const { id, seq, side, priority, confidence } = notification;
-  Object.assign(element.dataset, { id, seq, side, priority });
+  Object.assign(element.dataset, { id, seq, side, priority, entry: notification.group ?? id });
   const texts = {
     ...notification,
     side: SIDES[side],
@@ -48,6 +48,12 @@ export function fill(element, notification) {
   element.querySelector("[data-open]").href = notification.url;
   showState(element, stateOf(notification));
   refreshAges(element);
+  remark(element, notification);
+}
+
+/** What has become of it; the words for that are loaded with the first one. */
+export function remark(element, notification) {
+  import("./notes.js").then(({ note }) => note(element, notification)).catch(console.warn);
 }
 
 /** Only what has become of it, for an element that the server rendered. */

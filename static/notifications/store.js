@@ -193,7 +193,10 @@ export class Store extends EventTarget {
   }
 
   #announce(rows) {
-    const fresh = rows.filter(({ id, seq }) => !this.#announced.has(id) && !this.#briefs.has(seq)).filter(isUnread);
+    const fresh = rows
+      .filter(({ id, seq }) => !this.#announced.has(id) && !this.#briefs.has(seq))
+      .filter(isUnread)
+      .filter(({ quiet }) => !quiet);
     for (const { id } of rows) this.#announced.add(id);
     if (fresh.length) this.#emit("missed", { notifications: fresh });
   }

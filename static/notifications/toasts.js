@@ -27,7 +27,7 @@ export function startToasts({ store, reads }) {
   const sight = () => region.toggleAttribute("data-hidden", document.hidden); // where no toast grows old
   document.addEventListener("visibilitychange", sight);
   sight();
-  return { arrived, missed, brief, failed, undoable, collapse };
+  return { arrived, missed, brief, failed, noticed, undoable, collapse };
 }
 
 async function arrived({ notifications }) {
@@ -68,6 +68,17 @@ async function brief({ seq, held, live: stillLive, expired, reversed, url }) {
 
 function failed({ message }) {
   tell("notice", gettext("That was not saved"), message);
+}
+
+/** Something was done that can be taken back. */
+function noticed({ title, undo }) {
+  const toast = fromTemplate("noticed");
+  say(toast, title, "");
+  toast.querySelector("[data-take-back]").addEventListener("click", () => {
+    undo();
+    close(toast);
+  });
+  region.append(toast);
 }
 
 function undoable() {
