@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+import time_machine
 from django.contrib.auth.models import User
 from django.http import QueryDict
 from django.test import Client
@@ -15,8 +16,10 @@ from django.utils import timezone
 from pytest_django.asserts import assertContains, assertNotContains, assertRedirects
 
 from notifications.forms import PreferenceForm
-from notifications.models import NotificationPreference, PreferenceVersion
+from notifications.models import Mute, NotificationPreference, PreferenceVersion, QuietWindow
 from notifications.preference_views import SHOWN_SUGGESTIONS, USUAL_SYMBOLS
+from notifications.preferences import UNTIL_TURNED_ON, MuteKind
+from notifications.quieting import MAX_WINDOWS
 
 Fields = dict[str, list[str]]
 
@@ -135,10 +138,9 @@ def test_traders_do_not_see_the_switch_for_house_insights(page: Client) -> None:
     assertNotContains(page.get(reverse("preferences")), "house_insights_for_staff")
 
 
-def test_the_page_says_which_choices_have_no_effect_yet(page: Client) -> None:
+def test_the_page_says_which_choice_has_no_effect_at_first(page: Client) -> None:
     response = page.get(reverse("preferences"))
 
-    assertContains(response, "This server cannot send the daily e-mail yet. Your choice is kept until it can.")
     assertContains(response, "A short tone. Browsers allow it once you have clicked or typed on the page.")
 
 
@@ -370,3 +372,202 @@ def test_a_post_without_the_csrf_token_is_refused(alice: User) -> None:
 
     assert client.post(reverse("preferences"), {"min_confidence": "80"}).status_code == 403
     assert stored(alice).min_confidence == 65
+
+
+# --- Quiet windows --------------------------------------------------------------------------------------------------
+
+
+def windows_of(user: User) -> list[tuple[str, str, list[int]]]:
+    further = QuietWindow.objects.filter(preference__user=user)
+    return [(f"{window.start:%H:%M}", f"{window.end:%H:%M}", window.weekdays) for window in further]
+
+
+def press(page: Client, button: str, changes: dict[str, Any] | None = None) -> Fields:
+    """Send the form by a button of the windows; what the page that comes back would post."""
+    response = post(page, (changes or {}) | {"windows": button})
+    assert response.status_code == 200
+    return FormReader(response.content.decode()).fields
+
+
+def save(page: Client, fields: Fields) -> Any:
+    return page.post(reverse("preferences"), fields, follow=True)
+
+
+def test_a_window_is_added_without_a_script_and_saved_with_the_rest(page: Client, alice: User) -> None:
+    fields = press(page, "add", {"min_confidence": "72", "quiet_hours_enabled": "on"})
+    assert (windows_of(alice), stored(alice).min_confidence) == ([], 65)
+
+    response = save(page, fields | {"windows-0-end": ["13:30"], "windows-0-weekdays": ["0", "4"]})
+
+    assert (windows_of(alice), stored(alice).min_confidence) == ([("12:00", "13:30", [0, 4])], 72)
+    assert "Further quiet windows: none → 12:00–13:30 Mon Fri" in message(response)
+
+
+def test_a_window_is_removed_by_its_button_and_the_others_stay_as_they_were_typed(page: Client, alice: User) -> None:
+    fields = press(page, "add")
+    for _ in range(2):
+        fields = FormReader(page.post(reverse("preferences"), fields | {"windows": "add"}).content.decode()).fields
+    fields |= {"windows-0-start": ["09:00"], "windows-2-start": ["11:11"]}
+
+    after = FormReader(page.post(reverse("preferences"), fields | {"windows": "remove-1"}).content.decode()).fields
+    save(page, after)
+
+    assert sorted(start for start, _, _ in windows_of(alice)) == ["09:00", "11:11"]
+
+
+def test_a_box_to_remove_a_window_does_too(page: Client, alice: User) -> None:
+    save(page, press(page, "add"))
+
+    save(page, shown(page) | {"windows-0-DELETE": ["on"]})
+
+    assert windows_of(alice) == []
+
+
+def test_errors_of_a_window_stand_beside_its_fields(page: Client, alice: User) -> None:
+    fields = press(page, "add") | {"windows-0-start": ["24:00"], "high_priority_only": ["on"]}
+    del fields["windows-0-weekdays"]
+
+    html = save(page, fields).content.decode()
+
+    assert FormReader(html).errors == {
+        "start": ["From: enter a time such as 22:00."],
+        "weekdays": ["Choose at least one day, or remove the window."],
+    }
+    assert 'id="id_windows-0-start_error"' in html
+    assert windows_of(alice) == []
+    assert not stored(alice).high_priority_only
+
+
+def test_more_windows_than_anybody_needs_are_refused(page: Client, alice: User) -> None:
+    fields = press(page, "add")
+    fields["windows-TOTAL_FORMS"] = [str(MAX_WINDOWS + 1)]
+    for index in range(MAX_WINDOWS + 1):
+        for name in ("start", "end", "weekdays"):
+            fields[f"windows-{index}-{name}"] = fields[f"windows-0-{name}"]
+
+    assert save(page, fields).status_code == 200
+    assert windows_of(alice) == []
+
+
+def test_a_preset_fills_in_the_windows_by_the_users_clock_and_turns_them_on(page: Client, alice: User) -> None:
+    fields = press(page, "fill-in-sessions", {"time_zone": "America/New_York"})
+
+    assert fields["quiet_hours_enabled"] == ["on"]
+    assert (fields["quiet_start_time"], fields["quiet_weekdays"]) == (["17:00"], list("0123456"))
+    assert (fields["windows-0-end"], fields["windows-0-weekdays"]) == (["17:00"], ["5", "6"])
+    assert fields["time_zone"] == ["America/New_York"]
+    save(page, fields)
+    assert stored(alice).quiet_hours_enabled
+    assert [(end, days) for _, end, days in windows_of(alice)] == [("17:00", [5, 6])]
+
+
+@pytest.mark.parametrize("button", ["nonsense", "remove-99", "fill-in-nothing", "remove-١"])
+def test_an_unknown_button_changes_nothing(page: Client, alice: User, button: str) -> None:
+    before = shown(page)
+
+    after = press(page, button)
+
+    formal = {"csrfmiddlewaretoken", "windows-MIN_NUM_FORMS", "windows-MAX_NUM_FORMS"}
+    assert {name: after[name] for name in after.keys() - formal} == {
+        name: before[name] for name in before.keys() - formal
+    }
+
+
+def test_a_post_without_windows_leaves_them_as_they_are(page: Client, alice: User) -> None:
+    save(page, press(page, "add"))
+    without = {name: values for name, values in shown(page).items() if not name.startswith("windows")}
+
+    save(page, without)
+
+    assert len(windows_of(alice)) == 1
+
+
+# --- What takes effect at once --------------------------------------------------------------------------------------
+
+
+def test_mutes_are_listed_with_their_end_and_can_be_taken_back(page: Client, alice: User) -> None:
+    ends = timezone.now().replace(microsecond=0) + dt.timedelta(hours=4)
+    mute = Mute.objects.create(user=alice, kind=MuteKind.SYMBOL, name="XAUUSD", until=ends)
+    Mute.objects.create(user=alice, kind=MuteKind.STRATEGY, name="SMC")
+
+    response = page.get(reverse("preferences"))
+
+    assertContains(response, f'datetime="{ends.isoformat()}"')
+    assertContains(response, "until you take it back")
+    back = page.post(reverse("unmute", args=[mute.pk]), {"next": f"{reverse('preferences')}#mutes"})
+    assertRedirects(back, f"{reverse('preferences')}#mutes", fetch_redirect_response=False)
+    assert [left.name for left in Mute.objects.filter(user=alice)] == ["SMC"]
+
+
+@pytest.mark.parametrize(
+    ("button", "until"),
+    [
+        ({"for_h": "4"}, dt.datetime(2026, 3, 1, 19, 0, tzinfo=dt.UTC)),
+        ({"until_tomorrow": "on"}, dt.datetime(2026, 3, 1, 18, 15, tzinfo=dt.UTC)),
+        ({}, None),
+    ],
+)
+def test_a_mute_is_added_by_hand(page: Client, alice: User, button: dict[str, str], until: dt.datetime | None) -> None:
+    set_all(stored(alice), {"time_zone": "Asia/Kathmandu"})
+
+    with time_machine.travel(dt.datetime(2026, 3, 1, 15, 0, tzinfo=dt.UTC), tick=False):
+        page.post(reverse("mute"), {"kind": "symbol", "name": "xau/usd", **button})
+
+    mute = Mute.objects.get(user=alice)
+    assert (mute.kind, mute.name, mute.until) == ("symbol", "XAUUSD", until)
+
+
+def test_a_pause_without_an_end_is_kept_when_the_form_is_saved(page: Client, alice: User) -> None:
+    page.post(reverse("pause"), {"for": "until_i_turn_it_on"})
+    assertContains(page.get(reverse("preferences")), "until you turn it on again")
+
+    assert message(post(page, {}, follow=True)) == "Saved.\nNothing was different from before."
+    assert stored(alice).paused_until == UNTIL_TURNED_ON
+
+
+# --- The preview ----------------------------------------------------------------------------------------------------
+
+
+def test_the_page_shows_what_the_saved_preferences_would_have_done(
+    page: Client, alice: User, make_insight: Any
+) -> None:
+    make_insight(alice, truth_index=90)
+    make_insight(alice, truth_index=50, outcome="win")
+
+    response = page.get(reverse("preferences"))
+
+    assertContains(response, "As it is saved: 1 alert in 7 days")
+    assertContains(response, "1 winner would be hidden")
+    assertContains(response, "1 × Below the minimum confidence")
+    assert response.content.decode().count('class="preview-kept"') == 7 + 30
+
+
+def test_every_setting_can_be_linked_to(page: Client, ada: User) -> None:
+    page.force_login(ada)
+    html = page.get(reverse("preferences")).content.decode()
+
+    anchors = [f"id_{name}" for name in PreferenceForm.Meta.fields] + ["mutes", "quiet-windows", "preview"]
+    assert [anchor for anchor in anchors if html.count(f' id="{anchor}"') != 1] == []
+
+
+# --- The reliability of the confidence ------------------------------------------------------------------------------
+
+
+def close_insights(user: User, make_insight: Any, *, won: int, lost: int, truth_index: int) -> None:
+    for outcome in ["win"] * won + ["loss"] * lost:
+        make_insight(user, truth_index=truth_index, outcome=outcome, closed_at=timezone.now())
+
+
+def test_the_slider_says_how_many_closed_insights_won(page: Client, alice: User, make_insight: Any) -> None:
+    close_insights(alice, make_insight, won=11, lost=10, truth_index=84)
+    close_insights(alice, make_insight, won=10, lost=9, truth_index=75)
+
+    response = page.get(reverse("preferences"))
+
+    assertContains(response, "80–89: 52% of 21")
+    assertNotContains(response, "of 19")
+    assertContains(response, 'class="reliability-bar"', count=1)
+
+
+def test_without_enough_closed_insights_the_slider_says_nothing_of_them(page: Client) -> None:
+    assertNotContains(page.get(reverse("preferences")), "slider-rates")
