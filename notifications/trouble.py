@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from notifications import devices
+from notifications.digests import runs
 from notifications.models import OutgoingWebhook, PushSubscription
 
 FOR = dt.timedelta(days=1)
@@ -23,10 +24,15 @@ class Trouble:
 
 
 def of(user: Any) -> list[Trouble]:
-    """Costs nothing for who has neither web push nor a webhook on, and else two queries, both by an index."""
+    """Costs nothing for who has only the browser on. Web push and webhook cost two queries, the daily e-mail one."""
     preference = getattr(user, "notification_preference", None)
-    if preference is None or not (preference.push_enabled or preference.webhook_enabled):
+    if preference is None:
         return []
+    found = _of_targets(user) if preference.push_enabled or preference.webhook_enabled else []
+    return [*found, *_of_mail(user)] if preference.email_digest_enabled else found
+
+
+def _of_targets(user: Any) -> list[Trouble]:
     since = timezone.now() - FOR
     failing = PushSubscription.objects.filter(user=user, failing_since__lte=since)
     return [
@@ -51,3 +57,16 @@ def _of_webhook(webhook: OutgoingWebhook) -> Trouble:
         return Trouble(text % {"number": webhook.failures}, reverse("preferences") + "#webhook")
     text = _("Your webhook has taken nothing for a day: %(why)s Check the address.")
     return Trouble(text % {"why": _(webhook.last_error)}, reverse("preferences") + "#webhook")
+
+
+def _of_mail(user: Any) -> list[Trouble]:
+    """A day's e-mail that failed: it was tried for hours, or was refused for good."""
+    run = runs.latest_failure(user)
+    if run is None:
+        return []
+    if run.error == runs.NO_ADDRESS:
+        text = _("The daily e-mail has nowhere to go: your account has no address. Have one added, or switch it off.")
+    else:
+        text = _("The last daily e-mail did not get through: %(why)s Check your address, then have one sent now.")
+        text %= {"why": run.error}
+    return [Trouble(text, reverse("preferences") + "#digest")]

@@ -97,7 +97,8 @@ def message(run: DigestRun, digest: Digest, preference: NotificationPreference) 
 
 
 def _language(preference: NotificationPreference) -> str:
-    return getattr(preference, "language", "") or settings.LANGUAGE_CODE
+    known = preference.language in dict(settings.LANGUAGES)  # one that has been taken away since is no longer spoken
+    return preference.language if known else settings.LANGUAGE_CODE
 
 
 def _context(run: DigestRun, digest: Digest, unsubscribe: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import datetime as dt
 import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,7 +21,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from notifications.digests import addresses
-from notifications.digests.times import due_at, due_now
+from notifications.digests.times import due_at, due_now, next_due
 from notifications.models import DigestRun, DigestState, NotificationPreference, PreferenceVersion
 from notifications.quiet import zone_or_utc
 
@@ -80,6 +81,31 @@ def open_trial(user: User, now: dt.datetime) -> DigestRun | None:
             next_attempt_at=now,
             message_id=addresses.message_id(user.pk, f"trial {now.isoformat()}"),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """When a user's next digest is due; None while it is off or has nowhere to go."""
+
+    next_at: dt.datetime | None
+    paused: bool
+
+
+def outlook(preference: NotificationPreference, now: dt.datetime) -> Outlook:
+    pauses = [until for until in (preference.paused_until, preference.digest_paused_until) if until and until > now]
+    if not preference.email_digest_enabled or not preference.user.email:
+        return Outlook(None, bool(pauses))
+    done = DigestRun.objects.daily().filter(user=preference.user).values_list("local_date", flat=True).first()
+    zone = zone_or_utc(preference.time_zone)
+    return Outlook(next_due(max([now, *pauses]), preference.digest_time, zone, done=done), bool(pauses))
+
+
+def latest_failure(user: User) -> DigestRun | None:
+    """The user's last digest that had something to say and is over, when it did not get through."""
+    over = DigestRun.objects.filter(user=user).exclude(state__in=[DigestState.NOTHING, DigestState.PENDING])
+    latest = over.first()
+    undelivered = latest and (latest.state == DigestState.FAILED or latest.error == NO_ADDRESS)
+    return latest if undelivered else None
 
 
 def send_again(run: DigestRun, now: dt.datetime) -> bool:

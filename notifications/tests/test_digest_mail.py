@@ -189,6 +189,17 @@ def test_it_speaks_by_the_users_clock(
     assert "live until 6 May, 00:00" in text
 
 
+def test_it_speaks_the_users_language(mail_server: MailServer, subscribe: Subscribe) -> None:
+    subscribe("alice", language="de")
+    subscribe("bob", language="xx")
+    send_due()
+    texts = [parts(message) for message in mail_server.messages]
+
+    german = ("Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag")
+    assert [any(day in text for day in german) for text, _ in texts] == [True, False]
+    assert ['<html lang="de"' in html for _, html in texts] == [True, False]
+
+
 def test_a_user_who_gets_no_toasts_is_told_by_mail_all_the_same(
     mail_server: MailServer, subscribe: Subscribe, make_insight: MakeInsight
 ) -> None:
