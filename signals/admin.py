@@ -9,6 +9,8 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from signals import intake
 from signals.forms import SignalForm
@@ -55,29 +57,31 @@ class SignalAdmin(SignalModelAdmin):
     inlines = (ValidationInline,)
     actions = ("validate_again",)
 
-    @admin.display(description="owner", ordering="user__username")
+    @admin.display(description=_("owner"), ordering="user__username")
     def owner(self, signal: Signal) -> str:
-        return signal.user.get_username() if signal.user else "House"
+        return signal.user.get_username() if signal.user else gettext("House")
 
-    @admin.display(description="truth index", ordering="validation__truth_index")
+    @admin.display(description=_("truth index"), ordering="validation__truth_index")
     def truth_index(self, signal: Signal) -> Any:
         validation = _validation_of(signal)
         return validation.truth_index if validation else None
 
-    @admin.display(description="status", ordering="validation__status")
+    @admin.display(description=_("status"), ordering="validation__status")
     def status(self, signal: Signal) -> str:
         validation = _validation_of(signal)
-        return str(ValidationStatus(validation.status).label) if validation else "Unvalidated"
+        return str(ValidationStatus(validation.status).label) if validation else gettext("Unvalidated")
 
-    @admin.action(description="Validate again", permissions=["change"])
+    @admin.action(description=_("Validate again"), permissions=["change"])
     def validate_again(self, request: HttpRequest, queryset: QuerySet[Signal]) -> None:
         failed = [signal.pk for signal in queryset.order_by("pk") if not _rescored(signal)]
         done = queryset.count() - len(failed)
         if done:
-            self.message_user(request, f"Validated again: {done}.", messages.SUCCESS)
+            self.message_user(request, gettext("Validated again: %(count)s.") % {"count": done}, messages.SUCCESS)
         if failed:
             ids = ", ".join(str(pk) for pk in failed)
-            self.message_user(request, f"The validator failed for {ids}; see the log.", messages.ERROR)
+            self.message_user(
+                request, gettext("The validator failed for %(ids)s; see the log.") % {"ids": ids}, messages.ERROR
+            )
 
     def get_inlines(self, request: HttpRequest, obj: Signal | None) -> Any:
         return self.inlines if obj else ()
@@ -97,9 +101,11 @@ class SignalAdmin(SignalModelAdmin):
         obj.pk = received.signal.pk
         obj.refresh_from_db()
         if not received.created:
-            self.message_user(request, "This signal had been received before; nothing was added.", messages.WARNING)
+            self.message_user(
+                request, gettext("This signal had been received before; nothing was added."), messages.WARNING
+            )
         elif received.validation is None:
-            self.message_user(request, "Stored, but the validator failed; see the log.", messages.WARNING)
+            self.message_user(request, gettext("Stored, but the validator failed; see the log."), messages.WARNING)
 
 
 @admin.register(TradeValidation)
@@ -112,9 +118,9 @@ class TradeValidationAdmin(NeverWritten, RecordModelAdmin):
     search_fields = ("=signal__id", "signal__symbol", "signal__strategy", "signal__user__username", "news_headline")
     date_hierarchy = "validated_at"
 
-    @admin.display(description="owner", ordering="signal__user__username")
+    @admin.display(description=_("owner"), ordering="signal__user__username")
     def owner(self, validation: TradeValidation) -> str:
-        return validation.signal.user.get_username() if validation.signal.user else "House"
+        return validation.signal.user.get_username() if validation.signal.user else gettext("House")
 
 
 @admin.register(WebhookSource)
@@ -130,22 +136,26 @@ class WebhookSourceAdmin(SourceModelAdmin):
     readonly_fields = ("created_at", "last_alert_at")
     actions = ("pause", "resume", "replace_address")
 
-    @admin.display(description="owner", ordering="user__username")
+    @admin.display(description=_("owner"), ordering="user__username")
     def owner(self, source: WebhookSource) -> str:
-        return source.user.get_username() if source.user else "House"
+        return source.user.get_username() if source.user else gettext("House")
 
-    @admin.action(description="Pause", permissions=["change"])
+    @admin.action(description=_("Pause"), permissions=["change"])
     def pause(self, request: HttpRequest, queryset: QuerySet[WebhookSource]) -> None:
-        self.message_user(request, f"Paused: {queryset.update(paused=True)}.", messages.SUCCESS)
+        self.message_user(
+            request, gettext("Paused: %(count)s.") % {"count": queryset.update(paused=True)}, messages.SUCCESS
+        )
 
-    @admin.action(description="Resume", permissions=["change"])
+    @admin.action(description=_("Resume"), permissions=["change"])
     def resume(self, request: HttpRequest, queryset: QuerySet[WebhookSource]) -> None:
-        self.message_user(request, f"Resumed: {queryset.update(paused=False)}.", messages.SUCCESS)
+        self.message_user(
+            request, gettext("Resumed: %(count)s.") % {"count": queryset.update(paused=False)}, messages.SUCCESS
+        )
 
-    @admin.action(description="Replace the address", permissions=["change"])
+    @admin.action(description=_("Replace the address"), permissions=["change"])
     def replace_address(self, request: HttpRequest, queryset: QuerySet[WebhookSource]) -> None:
         if queryset.count() > SHOWN_ADDRESSES:
-            text = f"Nothing was replaced: choose at most {SHOWN_ADDRESSES} at a time."
+            text = gettext("Nothing was replaced: choose at most %(count)s at a time.") % {"count": SHOWN_ADDRESSES}
             self.message_user(request, text, messages.ERROR)
             return
         for source in queryset.order_by("pk"):
@@ -164,7 +174,10 @@ class WebhookSourceAdmin(SourceModelAdmin):
 
     def _show_address(self, request: HttpRequest, source: WebhookSource, token: str) -> None:
         """The message lives in a signed cookie until the next page shows it; the database keeps the hash only."""
-        text = f"The address of {source}, shown this once: {webhook_address(token)}"
+        text = gettext("The address of %(source)s, shown this once: %(address)s") % {
+            "source": source,
+            "address": webhook_address(token),
+        }
         self.message_user(request, text, messages.WARNING)
 
 

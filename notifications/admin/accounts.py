@@ -9,6 +9,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.admin import UserAdmin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from notifications.signing_out import NotOnRecordError, sign_out_everywhere
@@ -38,6 +39,11 @@ class AccountAdmin(UserModelAdmin):
             self.message_user(request, str(error), messages.ERROR)
             return
         for user, sessions in ended.items():
-            self.log_change(request, user, f"Signed out on every device: {sessions} sessions ended.")
-        said = ", ".join(f"{user} ({sessions} sessions)" for user, sessions in ended.items())
-        self.message_user(request, f"Signed out: {said}.", messages.SUCCESS)
+            self.log_change(
+                request, user, gettext("Signed out on every device: %(count)s sessions ended.") % {"count": sessions}
+            )
+        said = ", ".join(
+            gettext("%(user)s (%(count)s sessions)") % {"user": user, "count": sessions}
+            for user, sessions in ended.items()
+        )
+        self.message_user(request, gettext("Signed out: %(users)s.") % {"users": said}, messages.SUCCESS)

@@ -7,9 +7,11 @@ from urllib.parse import urlsplit
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from notifications.admin.read_only import ReadOnlyAdmin
-from notifications.models import NotificationDeliveryLog, PushSubscription
+from notifications.models import NotificationDeliveryLog, OutgoingWebhook, PushSubscription
+from zenithedge import outgoing
 
 
 @admin.register(NotificationDeliveryLog)
@@ -23,16 +25,17 @@ class NotificationDeliveryLogAdmin(ReadOnlyAdmin):
         "state",
         "attempts",
         "attempted_at",
+        "next_attempt_at",
         "acknowledged_at",
         "error_message",
     )
     list_filter = ("channel", "state", "success", "acknowledged_visible")
     list_select_related = ("notification__user",)
     search_fields = ("notification__user__username", "notification__title", "=notification__id", "error_message")
-    search_help_text = "User, title, id of the notification or the error."
+    search_help_text = _("User, title, id of the notification or the error.")
     date_hierarchy = "created_at"
 
-    @admin.display(description="user", ordering="notification__user__username")
+    @admin.display(description=_("user"), ordering="notification__user__username")
     def user(self, log: NotificationDeliveryLog) -> str:
         return log.notification.user.get_username()
 
@@ -41,7 +44,7 @@ class NotificationDeliveryLogAdmin(ReadOnlyAdmin):
 class PushSubscriptionAdmin(ReadOnlyAdmin):
     """The endpoint and the keys together let anyone send to this browser: none is shown in full."""
 
-    list_display = ("user", "service", "user_agent", "created_at", "last_success_at", "failures")
+    list_display = ("user", "service", "user_agent", "created_at", "last_success_at", "failures", "failing_since")
     list_filter = ("created_at", "last_success_at")
     list_select_related = ("user",)
     search_fields = ("user__username", "user__email", "user_agent")
@@ -56,26 +59,27 @@ class PushSubscriptionAdmin(ReadOnlyAdmin):
         "created_at",
         "last_success_at",
         "failures",
+        "failing_since",
     )
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """A subscription may go: the browser makes another when its user asks for it."""
         return request.user.has_perm("notifications.delete_pushsubscription")
 
-    @admin.display(description="push service")
+    @admin.display(description=_("push service"))
     def service(self, subscription: PushSubscription) -> str:
         return urlsplit(subscription.endpoint).hostname or "?"
 
-    @admin.display(description="endpoint")
+    @admin.display(description=_("endpoint"))
     def endpoint_start(self, subscription: PushSubscription) -> str:
         address = urlsplit(subscription.endpoint)
         return f"{address.scheme}://{address.netloc}/…"
 
-    @admin.display(description="public key")
+    @admin.display(description=_("public key"))
     def public_key(self, subscription: PushSubscription) -> str:
         return shortened(subscription.p256dh)
 
-    @admin.display(description="authentication secret")
+    @admin.display(description=_("authentication secret"))
     def auth_secret(self, subscription: PushSubscription) -> str:
         return shortened(subscription.auth)
 
@@ -83,3 +87,18 @@ class PushSubscriptionAdmin(ReadOnlyAdmin):
 def shortened(key: str) -> str:
     """Enough to tell two keys apart, too little to use."""
     return f"{key[:4]}… ({len(key)} characters)"
+
+
+@admin.register(OutgoingWebhook)
+class OutgoingWebhookAdmin(ReadOnlyAdmin):
+    """The secret signs what this site sends: nobody is shown it, and an address may hold one too."""
+
+    list_display = ("user", "host", "created_at", "last_success_at", "failures", "failing_since", "paused_at")
+    list_filter = ("paused_at", "last_success_at")
+    list_select_related = ("user",)
+    search_fields = ("user__username", "user__email")
+    fields = readonly_fields = (*list_display, "last_error")
+
+    @admin.display(description=_("host"))
+    def host(self, webhook: OutgoingWebhook) -> str:
+        return outgoing.host_of(webhook.url)

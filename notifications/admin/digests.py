@@ -6,6 +6,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from notifications.admin.read_only import ReadOnlyAdmin
@@ -30,11 +31,11 @@ class DigestRunAdmin(ReadOnlyAdmin):
     list_filter = ("state", "trial", "local_date")
     list_select_related = ("user",)
     search_fields = ("user__username", "user__email", "message_id", "error")
-    search_help_text = "User, e-mail address, Message-ID or the error."
+    search_help_text = _("User, e-mail address, Message-ID or the error.")
     date_hierarchy = "due_at"
     actions = ("send_again",)
 
-    @admin.display(description="next try")
+    @admin.display(description=_("next try"))
     def next_try(self, run: DigestRun) -> str:
         if run.state != DigestState.PENDING:
             return ""
@@ -42,7 +43,7 @@ class DigestRunAdmin(ReadOnlyAdmin):
             return "being sent"
         return f"{run.next_attempt_at:%Y-%m-%d %H:%M} UTC"
 
-    @admin.display(description="what was in it")
+    @admin.display(description=_("what was in it"))
     def said(self, run: DigestRun) -> str:
         return ", ".join(f"{count} {what}" for what, count in run.counts.items() if count)
 
@@ -50,7 +51,7 @@ class DigestRunAdmin(ReadOnlyAdmin):
         """The rows cannot be changed here, but who may change runs may send them again."""
         return request.user.has_perm("notifications.change_digestrun")
 
-    @admin.action(description="Send again", permissions=["manage"])
+    @admin.action(description=_("Send again"), permissions=["manage"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[DigestRun]) -> None:
         opened = [runs.send_again(run, timezone.now()) for run in queryset]
         said = ngettext("%(count)d digest goes out again.", "%(count)d digests go out again.", sum(opened))

@@ -7,7 +7,9 @@ from typing import Any
 from django.contrib import admin
 from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
 
+from notifications import dispatching
 from notifications.admin.read_only import ReadOnlyAdmin
 from notifications.models import InsightDispatch, InsightNotification, SuppressedInsight
 from notifications.preferences import Reason, Verdict
@@ -22,20 +24,20 @@ class InsightDispatchAdmin(ReadOnlyAdmin):
     list_filter = ("state", "signal__strategy")
     list_select_related = ("signal",)
     search_fields = ("signal__symbol", "signal__strategy", "=signal__id", "signal__user__username")
-    search_help_text = "Symbol, strategy, id of the signal or its owner."
+    search_help_text = _("Symbol, strategy, id of the signal or its owner.")
     date_hierarchy = "opened_at"
     fields = ("signal", "revision", "state", "fingerprint", "opened_at", "finished_at", "cursor", "last_error")
     change_form_template = "admin/notifications/insightdispatch/change_form.html"
 
-    @admin.display(description="sent")
+    @admin.display(description=_("sent"))
     def sent(self, dispatch: InsightDispatch) -> int:
         return verdict_count(dispatch, Verdict.SEND)
 
-    @admin.display(description="held")
+    @admin.display(description=_("held"))
     def held(self, dispatch: InsightDispatch) -> int:
         return verdict_count(dispatch, Verdict.HOLD)
 
-    @admin.display(description="suppressed")
+    @admin.display(description=_("suppressed"))
     def suppressed(self, dispatch: InsightDispatch) -> int:
         return verdict_count(dispatch, Verdict.SUPPRESS)
 
@@ -68,6 +70,7 @@ def what_became_of(dispatch: InsightDispatch, page: str) -> dict[str, Any]:
     """Who got the insight (paged), who did not and why, and the counts by rule."""
     return {
         "still_open": not dispatch.finished,
+        "progress": None if dispatch.finished else dispatching.progress(dispatch, dispatch.signal),
         "verdicts": [(verdict.label, verdict_count(dispatch, verdict)) for verdict in Verdict],
         "reasons": [
             (reason_label(reason), count)

@@ -8,7 +8,8 @@ from django.contrib import admin, messages
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
-from django.utils.translation import ngettext
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from notifications.admin.read_only import ReadOnlyAdmin, ReadOnlyInline
 from notifications.manager import NotificationManager
@@ -23,12 +24,22 @@ STANDINGS = {
 }
 
 
+STANDING_WORDS = {
+    "unread": _("unread"),
+    "held": _("held"),
+    "expired": _("expired"),
+    "superseded": _("superseded"),
+    "read": _("read"),
+    "other channels only": _("other channels only"),
+}
+
+
 class StandingFilter(admin.SimpleListFilter):
-    title = "standing"
+    title = _("standing")
     parameter_name = "standing"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, name.capitalize()) for name in ("unread", *STANDINGS)]
+        return [(name, str(words)) for name, words in STANDING_WORDS.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.value() == "unread":
@@ -47,6 +58,7 @@ class DeliveryLogInline(ReadOnlyInline):
         "success",
         "attempts",
         "attempted_at",
+        "next_attempt_at",
         "acknowledged_at",
         "acknowledged_visible",
         "error_message",
@@ -70,7 +82,7 @@ class InsightNotificationAdmin(ReadOnlyAdmin):
     list_filter = (StandingFilter, "priority", "reason", "delivered", "signal__side")
     list_select_related = ("user", "signal")
     search_fields = ("user__username", "user__email", "title", "signal__symbol", "signal__strategy", "=signal__id")
-    search_help_text = "User, e-mail address, title, symbol, strategy or the id of the signal."
+    search_help_text = _("User, e-mail address, title, symbol, strategy or the id of the signal.")
     date_hierarchy = "created_at"
     inlines = (DeliveryLogInline,)
     actions = ("send_again", "mark_read")
@@ -78,36 +90,40 @@ class InsightNotificationAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[InsightNotification]:
         return super().get_queryset(request).prefetch_related("delivery_logs")
 
-    @admin.display(description="standing")
+    @admin.display(description=_("standing"))
     def standing(self, notification: InsightNotification) -> str:
         if notification.held_until:
-            return f"held until {notification.held_until:%Y-%m-%d %H:%M} UTC"
+            return gettext("held until %(time)s UTC") % {"time": f"{notification.held_until:%Y-%m-%d %H:%M}"}
         if notification.expired_at:
-            return "expired"
+            return str(STANDING_WORDS["expired"])
         if notification.superseded_by_id:
-            return "superseded"
+            return str(STANDING_WORDS["superseded"])
         if notification.read:
-            return "read"
-        return "unread" if notification.unread else "other channels only"
+            return str(STANDING_WORDS["read"])
+        return str(STANDING_WORDS["unread" if notification.unread else "other channels only"])
 
-    @admin.display(description="over what")
+    @admin.display(description=_("over what"))
     def delivered_over(self, notification: InsightNotification) -> str:
         logs = sorted(notification.delivery_logs.all(), key=lambda log: log.pk)
-        return ", ".join(f"{log.get_channel_display()}: {log.get_state_display().lower()}" for log in logs)
+        return ", ".join(f"{log.get_channel_display()}: {log.get_state_display()}" for log in logs)
 
     def has_manage_permission(self, request: HttpRequest) -> bool:
         """The rows cannot be changed here, but who may change notifications may run the actions."""
         return request.user.has_perm("notifications.change_insightnotification")
 
-    @admin.action(description="Send again", permissions=["manage"])
+    @admin.action(description=_("Send again"), permissions=["manage"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[InsightNotification]) -> None:
         sent = [NotificationManager.send_again(notification) for notification in queryset]
         self._say(request, "sent again", sum(sent))
         if not all(sent):
             left = len(sent) - sum(sent)
-            self.message_user(request, f"{left} left alone: held, or not for the browser.", messages.WARNING)
+            self.message_user(
+                request,
+                gettext("%(count)s left alone: held, or not for the browser.") % {"count": left},
+                messages.WARNING,
+            )
 
-    @admin.action(description="Mark read", permissions=["manage"])
+    @admin.action(description=_("Mark read"), permissions=["manage"])
     def mark_read(self, request: HttpRequest, queryset: QuerySet[InsightNotification]) -> None:
         results = [
             NotificationManager.mark_read(notification.user, notification.pk)
@@ -132,6 +148,6 @@ class InboxAdmin(ReadOnlyAdmin):
         inboxes: QuerySet[Inbox] = super().get_queryset(request)
         return inboxes.annotate(unread_count=Coalesce(Subquery(count), 0))
 
-    @admin.display(description="unread", ordering="unread_count")
+    @admin.display(description=_("unread"), ordering="unread_count")
     def unread(self, inbox: Any) -> int:
         return int(inbox.unread_count)

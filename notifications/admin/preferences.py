@@ -10,6 +10,8 @@ from django.contrib.admin.widgets import AdminTextareaWidget
 from django.db.models import JSONField, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.urls import URLPattern, path
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from notifications.admin.decisions import decision_view
 from notifications.admin.read_only import ModelAdmin, ReadOnlyAdmin
@@ -45,17 +47,23 @@ class CommaSeparated(forms.Field):
 
 class PreferenceAdminForm(ModelForm):
     strategies_filter = CommaSeparated(
-        names=NamesField(canonical=canonical_strategies, noun="strategies"),
-        help_text="Separated by commas; none means every strategy.",
+        names=NamesField(canonical=canonical_strategies, noun=_("strategies")),
+        label=_("Strategies"),
+        help_text=_("Separated by commas; none means every strategy."),
     )
     symbols_filter = CommaSeparated(
-        names=SymbolsField(canonical=canonical_symbols, noun="symbols"),
-        help_text="Separated by commas; none means every symbol.",
+        names=SymbolsField(canonical=canonical_symbols, noun=_("symbols")),
+        label=_("Symbols"),
+        help_text=_("Separated by commas; none means every symbol."),
     )
     quiet_weekdays = forms.TypedMultipleChoiceField(
-        choices=list(enumerate(WEEKDAYS)), coerce=int, required=False, widget=forms.CheckboxSelectMultiple
+        label=_("Quiet on these days"),
+        choices=list(enumerate(WEEKDAYS)),
+        coerce=int,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
     )
-    time_zone = TimeZoneField(max_length=64)
+    time_zone = TimeZoneField(label=_("Time zone"), max_length=64)
 
     class Meta:
         model = NotificationPreference
@@ -108,22 +116,22 @@ class NotificationPreferenceAdmin(ModelAdmin):
     ) -> None:
         obj.save(changed_by=cast("User", request.user))  # the admin lets nobody in who is not signed in
 
-    @admin.display(description="strategies")
+    @admin.display(description=_("strategies"))
     def strategies(self, preference: NotificationPreference) -> str:
-        return _joined(preference.strategies_filter) or "every"
+        return _joined(preference.strategies_filter) or gettext("every")
 
-    @admin.display(description="symbols")
+    @admin.display(description=_("symbols"))
     def symbols(self, preference: NotificationPreference) -> str:
-        return _joined(preference.symbols_filter) or "every"
+        return _joined(preference.symbols_filter) or gettext("every")
 
-    @admin.display(description="further quiet windows")
+    @admin.display(description=_("further quiet windows"))
     def further_windows(self, preference: NotificationPreference) -> str:
         windows = QuietWindow.objects.filter(preference_id=preference.pk)
-        return "; ".join(f"{row.start:%H:%M}–{row.end:%H:%M} on {row.weekdays}" for row in windows) or "none"
+        return "; ".join(f"{row.start:%H:%M}–{row.end:%H:%M} on {row.weekdays}" for row in windows) or gettext("none")
 
-    @admin.display(description="mutes")
+    @admin.display(description=_("mutes"))
     def mutes(self, preference: NotificationPreference) -> str:
-        return "; ".join(str(row) for row in Mute.objects.filter(user_id=preference.user_id)) or "none"
+        return "; ".join(str(row) for row in Mute.objects.filter(user_id=preference.user_id)) or gettext("none")
 
 
 @admin.register(QuietWindow)
@@ -133,7 +141,7 @@ class QuietWindowAdmin(ReadOnlyAdmin):
     list_select_related = ("preference__user",)
     search_fields = ("preference__user__username", "preference__user__email")
 
-    @admin.display(description="user", ordering="preference__user__username")
+    @admin.display(description=_("user"), ordering="preference__user__username")
     def user(self, window: QuietWindow) -> str:
         return str(window.preference.user)
 
@@ -161,11 +169,11 @@ class PreferenceVersionAdmin(ReadOnlyAdmin):
         versions: QuerySet[PreferenceVersion] = super().get_queryset(request)
         return versions.annotate(previous=Subquery(previous, output_field=JSONField()))
 
-    @admin.display(description="changes")
+    @admin.display(description=_("changes"))
     def changes(self, version: Any) -> str:
         """Each rule that differs from the version before, as `rule: old → new`."""
         if version.previous is None:
-            return "first version"
+            return gettext("first version")
         return "; ".join(
             f"{rule}: {version.previous.get(rule)} → {value}"
             for rule, value in version.snapshot.items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 
@@ -38,4 +39,8 @@ class InsightChange(models.Model):
         constraints = [models.CheckConstraint(condition=Q(kind__in=ChangeKind.values), name="change_kind_known")]
 
     def __str__(self) -> str:
-        return f"Change {self.pk} of insights {self.signal_ids} ({self.kind})"
+        return gettext("Change %(id)s of insights %(signals)s (%(kind)s)") % {
+            "id": self.pk,
+            "signals": self.signal_ids,
+            "kind": self.get_kind_display(),
+        }

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from notifications.models.notifications import InsightNotification
@@ -63,7 +64,11 @@ class NotificationDeliveryLog(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_channel_display()} of notification {self.notification_id}: {self.state}"
+        return gettext("%(channel)s of notification %(id)s: %(state)s") % {
+            "channel": self.get_channel_display(),
+            "id": self.notification_id,
+            "state": self.get_state_display(),
+        }
 
 
 class PushSubscription(models.Model):
@@ -83,7 +88,7 @@ class PushSubscription(models.Model):
         ordering = ["-created_at"]
 
     def __str__(self) -> str:
-        return f"Push subscription {self.pk} of user {self.user_id}"
+        return gettext("Push subscription %(id)s of user %(user)s") % {"id": self.pk, "user": self.user_id}
 
 
 class OutgoingWebhook(models.Model):
@@ -100,4 +105,4 @@ class OutgoingWebhook(models.Model):
     last_error = models.TextField(blank=True)
 
     def __str__(self) -> str:
-        return f"Webhook of user {self.user_id}"
+        return gettext("Webhook of user %(user)s") % {"user": self.user_id}

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from notifications.preferences import Channel, Reason
@@ -55,7 +56,11 @@ class InsightDispatch(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Dispatch {self.signal_id}.{self.revision} ({self.state})"
+        return gettext("Dispatch %(signal)s.%(revision)s (%(state)s)") % {
+            "signal": self.signal_id,
+            "revision": self.revision,
+            "state": self.get_state_display(),
+        }
 
     @property
     def finished(self) -> bool:
@@ -85,4 +90,9 @@ class SuppressedInsight(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Insight {self.signal_id}.{self.revision} kept from user {self.user_id}: {self.reason}"
+        return gettext("Insight %(signal)s.%(revision)s kept from user %(user)s: %(reason)s") % {
+            "signal": self.signal_id,
+            "revision": self.revision,
+            "user": self.user_id,
+            "reason": self.get_reason_display(),
+        }

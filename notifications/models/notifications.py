@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from notifications.preferences import Reason
 from notifications.priority import Priority
@@ -34,7 +35,7 @@ class Inbox(models.Model):
         constraints = [models.CheckConstraint(condition=Q(last_seq__gte=0), name="inbox_last_seq_not_negative")]
 
     def __str__(self) -> str:
-        return f"Inbox of user {self.user_id} at {self.last_seq}"
+        return gettext("Inbox of user %(user)s at %(position)s") % {"user": self.user_id, "position": self.last_seq}
 
 
 class InsightNotificationQuerySet(models.QuerySet["InsightNotification"]):

@@ -12,6 +12,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from notifications import preferences
 from notifications.preferences import Channel, MuteKind, MuteRule, QuietMode, Verdict
@@ -90,7 +91,7 @@ class NotificationPreference(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Preferences of user {self.user_id}"
+        return gettext("Preferences of user %(user)s") % {"user": self.user_id}
 
     def save(self, *args: Any, changed_by: User | None = None, **kwargs: Any) -> None:
         """Save in canonical form and keep a version when anything changed; `changed_by` None means the owner.
@@ -206,7 +207,11 @@ class QuietWindow(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Quiet {self.start:%H:%M}–{self.end:%H:%M} of preferences {self.preference_id}"
+        return gettext("Quiet %(start)s–%(end)s of preferences %(id)s") % {
+            "start": f"{self.start:%H:%M}",
+            "end": f"{self.end:%H:%M}",
+            "id": self.preference_id,
+        }
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save, and keep a version of the preferences that it belongs to."""
@@ -297,7 +302,10 @@ class PreferenceVersion(models.Model):
         indexes = [models.Index(fields=["user", "-valid_from"], name="preference_version_newest")]
 
     def __str__(self) -> str:
-        return f"Preferences of user {self.user_id} from {self.valid_from:%Y-%m-%d %H:%M:%S}"
+        return gettext("Preferences of user %(user)s from %(time)s") % {
+            "user": self.user_id,
+            "time": f"{self.valid_from:%Y-%m-%d %H:%M:%S}",
+        }
 
     @classmethod
     def record(cls, preference: NotificationPreference, *, changed_by: User | None = None) -> None:
