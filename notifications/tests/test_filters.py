@@ -262,7 +262,7 @@ def test_a_row_says_how_its_insight_ended(browser: Client, alice: User, make_sig
     for outcome in (Outcome.WIN, Outcome.LOSS, Outcome.PENDING):
         store_notification(alice, make_signal(outcome=outcome))
 
-    html = browser.get(reverse("dashboard")).content.decode()
+    html = browser.get(reverse("dashboard")).content.decode().split("<main")[1]
 
     assert (html.count("Target reached"), html.count("Stop reached")) == (1, 1)
 
