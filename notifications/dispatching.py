@@ -10,12 +10,13 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from django.contrib.auth import get_user_model
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Exists, FilteredRelation, Max, OuterRef, Q
+from django.db.models import Exists, FilteredRelation, Max, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from notifications import fan_out, messages, owned, preferences, row_by_row
@@ -25,6 +26,9 @@ from notifications.fan_out import OvertakenError
 from notifications.models import DispatchState, InsightDispatch
 from notifications.prepared import fetch_all
 from signals.models import Signal, TradeValidation
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
 
 logger = logging.getLogger(__name__)
 
@@ -173,18 +177,42 @@ def next_users(dispatch: InsightDispatch, signal: Signal) -> list[int]:
     """
     if signal.user is not None:
         return [signal.user.pk] if signal.user.is_active and signal.user.pk > dispatch.cursor else []
+    return list(_ahead(dispatch).order_by("pk").values_list("pk", flat=True)[:CHUNK_USERS])
+
+
+def _ahead(dispatch: InsightDispatch) -> QuerySet[User]:
+    """Whom a house insight still concerns."""
     # Joined from the cursor on: else each chunk would read the preferences of all who come before it, too.
     preferences_ahead = FilteredRelation(
         "notification_preference", condition=Q(notification_preference__user__gt=dispatch.cursor)
     )
     users = get_user_model().objects.alias(preferences_ahead=preferences_ahead)
-    users = users.filter(
+    return users.filter(
         Q(is_staff=False) | Q(preferences_ahead__house_insights_for_staff=True),
         is_active=True,
         pk__gt=dispatch.cursor,
         date_joined__lte=dispatch.opened_at,
     )
-    return list(users.order_by("pk").values_list("pk", flat=True)[:CHUNK_USERS])
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How many users have been decided on, and how many there are."""
+
+    done: int
+    users: int
+
+    @property
+    def percent(self) -> int:
+        """Rounded down: 100 is the end."""
+        return 100 * self.done // self.users if self.users else 0
+
+
+def progress(dispatch: InsightDispatch, signal: Signal) -> Progress:
+    """Of one that is not finished. A query that counts those to come: for the page of the dispatch, not for a list."""
+    done = sum(dispatch.counts.get("verdicts", {}).values())
+    ahead = 1 - done if signal.user_id is not None else _ahead(dispatch).count()
+    return Progress(done, done + ahead)
 
 
 def _count(dispatch: InsightDispatch, batch: Batch) -> None:

@@ -17,6 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from notifications import dispatching
 from notifications.apps import NotificationsConfig
 from notifications.models import (
     DigestRun,
@@ -28,6 +29,7 @@ from notifications.models import (
     Mute,
     NotificationDeliveryLog,
     NotificationPreference,
+    OutgoingWebhook,
     PreferenceVersion,
     PushSubscription,
     QuietWindow,
@@ -47,6 +49,7 @@ MODELS = [
     Mute,
     NotificationDeliveryLog,
     NotificationPreference,
+    OutgoingWebhook,
     PreferenceVersion,
     PushSubscription,
     QuietWindow,
@@ -78,6 +81,7 @@ def store_one_of_each(number: int, signal: Signal) -> User:
     SuppressedInsight.objects.create(
         user=user, signal=signal, revision=1, channel=Channel.WEBSOCKET, reason=Reason.QUIET_HOURS
     )
+    OutgoingWebhook.objects.create(user=user, url="https://a.example/hook", secret="s3cret")
     PushSubscription.objects.create(
         user=user,
         endpoint=f"https://fcm.googleapis.com/fcm/send/secret-{number}",
@@ -280,6 +284,24 @@ class TestDispatchPage:
         assert "Symbol not in the list 1" in self.words(response, "reasons")
         assert "alice" in self.words(response, "recipients")
         assert "bob" not in self.words(response, "recipients")
+
+    def test_follows_a_fan_out_while_it_runs(
+        self, ada_client: Client, make_signal: MakeSignal, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        User.objects.bulk_create([User(username=f"trader-{number}") for number in range(5)])
+        dispatch = InsightDispatch.objects.create(signal=make_signal(), revision=1, fingerprint="approved:buy:Solid")
+        monkeypatch.setattr(dispatching, "CHUNK_USERS", 2)
+        looks_again = '<meta http-equiv="refresh"'
+
+        dispatching.run(dispatch.pk, budget_s=0)
+        running = ada_client.get(change(dispatch))
+        dispatching.run(dispatch.pk)
+        finished = ada_client.get(change(dispatch))
+
+        assert "40 %: 2 of 5 users." in self.words(running, "verdicts")
+        assert looks_again in running.content.decode()
+        assert looks_again not in finished.content.decode()
+        assert "Finished Sent Held Suppressed 5 0 0" in self.words(finished, "verdicts")
 
     def test_says_from_which_owner_an_insight_was_kept_and_why(
         self, ada_client: Client, alice: User, make_signal: MakeSignal
