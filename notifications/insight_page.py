@@ -9,6 +9,8 @@ from decimal import Decimal
 from typing import Any, TypedDict
 
 from django.db.models import Max
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -154,11 +156,18 @@ def _of_browser(log: NotificationDeliveryLog) -> str:
 
 def _of_other(log: NotificationDeliveryLog) -> str:
     words = {
-        DeliveryState.PENDING: _("Waiting to be sent."),
+        DeliveryState.PENDING: _pending(log),
         DeliveryState.SENT: _("Sent."),
         DeliveryState.ACKNOWLEDGED: _("Arrived."),
         DeliveryState.FAILED: _("Not delivered."),
-        DeliveryState.GONE: _("The browser that it was for no longer takes it."),
+        DeliveryState.GONE: _("The target takes nothing any more."),
         DeliveryState.SKIPPED: _("Left out."),
     }[DeliveryState(log.state)]
-    return f"{words} {log.error_message}".strip()
+    return f"{words} {_(log.error_message) if log.error_message else ''}".strip()
+
+
+def _pending(log: NotificationDeliveryLog) -> str:
+    if not log.attempts or log.next_attempt_at is None:
+        return _("Waiting to be sent.")
+    next_try = date_format(timezone.localtime(log.next_attempt_at), "TIME_FORMAT")
+    return _("Not delivered yet; the next try is at %(time)s.") % {"time": next_try}

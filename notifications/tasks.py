@@ -18,6 +18,7 @@ from kombu.connection import Connection
 from kombu.pools import producers
 
 from notifications import changes, dispatching
+from notifications.delivery import waking
 from notifications.schedule import JOBS, Job
 from zenithedge.celery import app
 
@@ -49,6 +50,13 @@ def run_change(change_id: int) -> None:
 
 
 @app.task
+def deliver() -> None:
+    """Send what is due of the deliveries for a turn; what is left of it goes to the end of the queue."""
+    if not waking.drain():
+        enqueue_deliveries(0)
+
+
+@app.task
 def run_job(name: str) -> None:
     """Run one entry of the schedule."""
     [job] = [job for job in JOBS if job.name == name]
@@ -72,6 +80,11 @@ def enqueue_change(change_id: int) -> bool:
     return _enqueue(run_change, change_id)
 
 
+def enqueue_deliveries(wait_s: float) -> bool:
+    """As `enqueue_dispatch`: have the workers deliver once what was just committed is due."""
+    return _enqueue(deliver, wait_s=wait_s)
+
+
 def beat_schedule() -> dict[str, dict[str, Any]]:
     """The schedule's jobs for beat. One that waits in the queue until the next is due is dropped."""
     return {job.name: _beat_entry(job) for job in JOBS}
@@ -88,25 +101,27 @@ def _beat_entry(job: Job) -> dict[str, Any]:
     }
 
 
-def _enqueue(task: Task, record_id: int) -> bool:
+def _enqueue(task: Task, *arguments: int, wait_s: float = 0.0) -> bool:
     global _skip_until
     if time.monotonic() < _skip_until:
         return False
     try:
-        _send(task, record_id)
+        _send(task, arguments, wait_s)
     except Exception:
         # Whatever a broker's client raises: the message is all that is lost.
         _skip_until = time.monotonic() + BREAKER_S
-        logger.exception("%s(%s) could not be handed to the broker; the sweep will find it", task.name, record_id)
+        logger.exception("%s%s could not be handed to the broker; the sweep will find it", task.name, arguments)
         return False
     return True
 
 
-def _send(task: Task, record_id: int) -> None:
+def _send(task: Task, arguments: tuple[int, ...], wait_s: float) -> None:
     with producers[_impatient_connection(settings.CELERY_BROKER_URL)].acquire(
         block=True, timeout=BROKER_TIMEOUT_S
     ) as producer:
-        task.apply_async((record_id,), producer=producer, retry=False, expires=MESSAGE_LIFE_S)
+        task.apply_async(
+            arguments, producer=producer, retry=False, countdown=wait_s or None, expires=wait_s + MESSAGE_LIFE_S
+        )
 
 
 @cache

@@ -19,7 +19,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from notifications.models import InsightDispatch
+from notifications.delivery.registry import CHANNELS
+from notifications.models import DeliveryState, InsightDispatch, NotificationDeliveryLog
 from zenithedge import shared_values
 
 logger = logging.getLogger(__name__)
@@ -62,6 +63,26 @@ class Dispatches(Collector):
         age_s = (timezone.now() - waiting["oldest"]).total_seconds() if waiting["oldest"] else 0.0
         yield _gauge("zenithedge_dispatches_open", "Dispatches not finished yet.", waiting["number"])
         yield _gauge("zenithedge_dispatch_oldest_age_seconds", "Age of the oldest of them.", max(0.0, age_s))
+        yield from _deliveries()
+
+
+def _deliveries() -> Iterator[Metric]:
+    """By channel, those that an attempt is due for; the web's wait for a browser, not for us."""
+    depth = GaugeMetricFamily("zenithedge_deliveries_due", "Deliveries that are due.", labels=["channel"])
+    age = GaugeMetricFamily(
+        "zenithedge_delivery_oldest_due_seconds", "For how long the oldest has been due.", labels=["channel"]
+    )
+    now = timezone.now()
+    due = NotificationDeliveryLog.objects.filter(state=DeliveryState.PENDING, next_attempt_at__lte=now).order_by()
+    found = {
+        row["channel"]: row for row in due.values("channel").annotate(number=Count("pk"), since=Min("next_attempt_at"))
+    }
+    for channel in CHANNELS:
+        row = found.get(channel)
+        depth.add_metric([channel], row["number"] if row else 0)
+        age.add_metric([channel], (now - row["since"]).total_seconds() if row else 0.0)
+    yield depth
+    yield age
 
 
 def _gauge(name: str, documentation: str, value: float) -> Metric:

@@ -97,6 +97,7 @@ class OutgoingWebhookAdmin(ReadOnlyAdmin):
     list_filter = ("paused_at", "last_success_at")
     list_select_related = ("user",)
     search_fields = ("user__username", "user__email")
+    date_hierarchy = "created_at"
     fields = readonly_fields = (*list_display, "last_error")
 
     @admin.display(description=_("host"))

@@ -174,9 +174,23 @@ class TestThePage:
         ({"state": "pending"}, "Waiting for your browser, which gets it when it connects."),
         ({"state": "sent", "attempt_group": 2}, "Sent again. Sent to your open tabs; none has confirmed it yet."),
         ({"state": "failed", "channel": "push", "error_message": "HTTP 500"}, "Not delivered. HTTP 500"),
-        ({"state": "pending", "channel": "email"}, "Waiting to be sent."),
+        ({"state": "pending", "channel": "push"}, "Waiting to be sent."),
+        (
+            {
+                "state": "pending",
+                "channel": "push",
+                "attempts": 1,
+                "next_attempt_at": dt.datetime(2026, 3, 4, 14, 30, tzinfo=dt.UTC),
+                "error_message": "The push service answered 503.",
+            },
+            "Not delivered yet; the next try is at 14:30. The push service answered 503.",
+        ),
+        (
+            {"state": "skipped", "channel": "push", "error_message": "Shown in a tab in view."},
+            "Left out. Shown in a tab in view.",
+        ),
         ({"state": "sent", "channel": "email", "attempts": 3}, "Sent. It took 3 attempts."),
-        ({"state": "gone", "channel": "push"}, "The browser that it was for no longer takes it."),
+        ({"state": "gone", "channel": "push"}, "The target takes nothing any more."),
         ({"state": "skipped", "channel": "push"}, "Left out."),
     ],
 )

@@ -35,7 +35,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Ids of the dispatches and changes handed to a broker that takes them all and gives them to nobody."""
     handed_over: list[int] = []
     monkeypatch.setattr(settings, "CELERY_BROKER_URL", "redis://taken.example")
-    monkeypatch.setattr(tasks, "_send", lambda task, record_id: handed_over.append(record_id))
+    monkeypatch.setattr(tasks, "_send", lambda task, arguments, wait_s: handed_over.append(*arguments))
     return handed_over
 
 
@@ -210,7 +210,7 @@ class TestBrokerAway:
         assert not tasks.enqueue_dispatch(1)
 
         tries: list[int] = []
-        monkeypatch.setattr(tasks, "_send", lambda task, record_id: tries.append(record_id))
+        monkeypatch.setattr(tasks, "_send", lambda task, arguments, wait_s: tries.append(*arguments))
 
         assert not tasks.enqueue_dispatch(2)
         assert tries == []

@@ -16,6 +16,11 @@ export class Presence {
     return away;
   }
 
+  /** Whether somebody looks at this page. */
+  looks(nowMs = Date.now()) {
+    return !document.hidden && nowMs - this.#seenAtMs <= AWAY_MS;
+  }
+
   onReturn(act, root = document) {
     const sign = () => !root.hidden && this.returns() && act();
     for (const type of SIGNS) root.addEventListener(type, sign, { capture: true, passive: true });

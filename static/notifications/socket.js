@@ -31,6 +31,7 @@ export class InsightSocket extends EventTarget {
   #api;
   #address;
   #following;
+  #presence;
   #socket = null;
   #attempt = 0;
   #greeted = false;
@@ -39,12 +40,13 @@ export class InsightSocket extends EventTarget {
   #timers = {};
 
   /** `address` is the socket's without a query; `following` keeps the position for the browser's next visit. */
-  constructor({ store, api, address, following }) {
+  constructor({ store, api, address, following, presence }) {
     super();
     this.#store = store;
     this.#api = api;
     this.#address = address;
     this.#following = following;
+    this.#presence = presence;
     this.#acknowledged = store.position;
     store.addEventListener("gap", ({ detail }) => this.#mindGap(detail.urgent));
     store.addEventListener("caught-up", () => this.#caughtUp());
@@ -180,7 +182,7 @@ export class InsightSocket extends EventTarget {
   #acknowledge() {
     const seq = this.#store.position;
     if (this.#timers.ack || seq === this.#acknowledged) return;
-    if (!this.#send({ command: "ack", seq, visible: !document.hidden })) return;
+    if (!this.#send({ command: "ack", seq, visible: this.#presence.looks() })) return;
     this.#acknowledged = seq;
     this.#following.keep(seq, this.#store.epoch);
     this.#startTimer("ack", ACK_EVERY_MS, () => this.#acknowledge());

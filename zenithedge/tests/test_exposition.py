@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +15,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.conf import settings as site_settings
+from django.contrib.auth.models import User
 from django.db import DatabaseError
 from django.test import Client
 from django.urls import reverse
@@ -20,7 +23,8 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from notifications import dispatching, metrics
-from notifications.models import InsightDispatch
+from notifications.models import InsightDispatch, NotificationDeliveryLog
+from notifications.tests.rows import store_notification
 from signals.models import Signal
 from zenithedge.exposition import Dispatches
 
@@ -106,6 +110,23 @@ def test_dispatches_not_finished_are_counted_with_the_age_of_the_oldest(
     for dispatch in InsightDispatch.objects.all():
         dispatching.run(dispatch.pk)
     assert numbers(scrape().content.decode())["zenithedge_dispatches_open"] == 0
+
+
+@pytest.mark.services
+def test_deliveries_that_are_due_are_counted_by_channel_with_the_age_of_the_oldest(
+    metrics_token: None, alice: User, make_signal: Callable[..., Signal]
+) -> None:
+    for seconds in (-60, 60):
+        at = timezone.now() + dt.timedelta(seconds=seconds)
+        notification = store_notification(alice, make_signal(alice))
+        NotificationDeliveryLog.objects.create(notification=notification, channel="push", next_attempt_at=at)
+
+    text = scrape().content.decode()
+
+    assert 'zenithedge_deliveries_due{channel="push"} 1.0' in text
+    assert 'zenithedge_deliveries_due{channel="webhook"} 0.0' in text
+    [age] = re.findall(r'zenithedge_delivery_oldest_due_seconds\{channel="push"\} ([\d.]+)', text)
+    assert float(age) == pytest.approx(60, abs=5)
 
 
 def test_with_the_database_away_the_counters_are_still_read(

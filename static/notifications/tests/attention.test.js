@@ -34,3 +34,16 @@ describe("coming back", () => {
     assert.equal(returned, 1);
   });
 });
+
+test("a page is looked at while it is in view and was touched within two minutes", () => {
+  const view = { hidden: false };
+  globalThis.document = view;
+  const presence = new Presence(0);
+  assert.ok(presence.looks(120_000));
+  assert.ok(!presence.looks(120_001));
+  presence.returns(200_000);
+  assert.ok(presence.looks(200_001));
+  view.hidden = true;
+  assert.ok(!presence.looks(200_001));
+  delete globalThis.document;
+});

@@ -55,6 +55,9 @@ let network;
 /** Let promises that were made so far come to their end. */
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
+let looking = true;
+const presence = { looks: () => looking };
+
 function connect({ position = 0, answer = async () => ({ unread_count: 0 }), list } = {}) {
   const store = new Store({ position, epoch: EPOCH });
   const api = mock.fn((path) => (path === "unread-count/" ? answer() : list()));
@@ -64,6 +67,7 @@ function connect({ position = 0, answer = async () => ({ unread_count: 0 }), lis
     api,
     address: "ws://site/stream/insights/7/",
     following: new Following("7", storage),
+    presence,
   });
   socket.start();
   return { store, api, socket, storage, wire: opened.at(-1) };
@@ -71,6 +75,7 @@ function connect({ position = 0, answer = async () => ({ unread_count: 0 }), lis
 
 beforeEach(() => {
   opened.length = 0;
+  looking = true;
   page = new EventTarget();
   view = Object.assign(new EventTarget(), { hidden: false });
   network = { onLine: true };
@@ -284,6 +289,14 @@ describe("acknowledging", () => {
     mock.timers.tick(250);
     assert.equal(wire.commands("ack").at(-1).seq, 4);
     assert.equal(new Following("7", storage).since(9, EPOCH), 4);
+  });
+
+  test("a page that nobody looks at says so with what it acknowledges", () => {
+    const { wire } = connect();
+    wire.greet(established(0));
+    looking = false;
+    wire.say(fresh(1, 1, 1));
+    assert.deepEqual(wire.commands("ack"), [{ command: "ack", seq: 1, visible: false }]);
   });
 
   test("what lies beyond a hole is not acknowledged", () => {
