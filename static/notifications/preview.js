@@ -29,6 +29,8 @@ export class Preview {
 
   async #ask() {
     this.#asking?.abort();
+    this.#place.removeAttribute("aria-busy");
+    if (this.#isIncomplete()) return this.#say(gettext("Some fields are not complete; the figures wait for them."));
     const asking = new AbortController();
     this.#asking = asking;
     this.#place.setAttribute("aria-busy", "true");
@@ -45,6 +47,11 @@ export class Preview {
     this.#place.removeAttribute("aria-busy");
   }
 
+  /** Such as a number of which the first digit is not typed yet: no question for the server. */
+  #isIncomplete() {
+    return [...this.#form.querySelectorAll("input[type=number], input[type=time]")].some(({ value }) => value === "");
+  }
+
   #post(signal) {
     const flags = [...this.#form.querySelectorAll(".form-switch input")].map(({ name }) => name);
     return fetch(this.#place.dataset.preview, {
@@ -56,7 +63,7 @@ export class Preview {
   }
 
   #refused({ status, headers }) {
-    if (status === 400) return this.#say(gettext("Some fields are not complete; the figures wait for them."));
+    if (status === 400) return this.#say(gettext("Some fields are not right; the figures wait for them."));
     if (status === 429) this.#askIn(1000 * Number(headers.get("Retry-After")));
     this.#say(gettext("The server does not answer now; these figures are those of an earlier draft."));
   }

@@ -61,8 +61,21 @@ def show_insight(page: Page, site: Site) -> None:
 def show_wrong_preferences(page: Page, site: Site) -> None:
     page.goto(f"{site.url}/notifications/preferences/")
     page.locator("[name=time_zone]").fill("Atlantis/Capital")
-    page.locator("main form button[type=submit]").first.click()
+    page.get_by_role("button", name="Save preferences").click()
     expect(page.locator("main [aria-invalid=true]").first).to_be_visible()
+
+
+def show_changed_preferences(page: Page, site: Site) -> None:
+    """A draft with its figures, a further window, and a mute."""
+    page.goto(f"{site.url}/notifications/preferences/")
+    page.get_by_label("Name of the symbol or strategy").fill("XAUUSD")
+    page.get_by_role("button", name="Mute for 4 hours").click()
+    page.get_by_role("slider").fill("90")
+    expect(page.locator("[data-headline]").first).to_contain_text("With this draft")
+    page.get_by_role("button", name="Weekend").click()
+    page.get_by_role("button", name="Add a window").click()
+    expect(page.get_by_role("group", name="Window 2")).to_be_visible()
+    page.get_by_text("Day by day, and why").first.click()
 
 
 def show_fresh_webhook(page: Page, site: Site) -> None:
@@ -135,6 +148,7 @@ SIGNED_IN: dict[str, Show] = {
     "hidden": show_hidden,
     "preferences": go_to("/notifications/preferences/"),
     "wrong preferences": show_wrong_preferences,
+    "changed preferences": show_changed_preferences,
     "track-record": go_to("/signals/track-record/"),
     "connect": go_to("/signals/connect/"),
     "fresh webhook": show_fresh_webhook,

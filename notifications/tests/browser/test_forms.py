@@ -50,21 +50,98 @@ def test_slider_and_chips_are_saved_and_the_page_says_what_changed(trader: Trade
     expect(page.locator("[data-save-state]")).to_have_text("")
 
 
-def test_a_pause_takes_one_click_and_ends_by_the_chosen_clock(trader: Trader) -> None:
+def test_a_pause_takes_one_click_and_is_ended_by_another(trader: Trader) -> None:
     page = open_preferences(trader)
-    page.clock.set_fixed_time("2099-03-01T22:00:00Z")
-    page.get_by_label("Time zone").fill("Asia/Tokyo")
-    page.get_by_role("button", name="Until the morning").click()
-    expect(page.get_by_label("Pause everything until")).to_have_value("2099-03-02T08:00")
-    assert saved(page) == [
-        "Saved.",
-        "Time zone: UTC → Asia/Tokyo",
-        "Pause everything until: no pause → 2099-03-02 08:00",
+    pauses = page.get_by_role("group", name="Pause at once")
+    pauses.get_by_role("button", name="For 1 hour").click()
+    expect(page.locator("[data-paused]", has_text="Everything is paused until")).to_be_visible()
+    pauses.get_by_role("button", name="Until I turn it on").click()
+    expect(page.locator("[data-paused]", has_text="until you turn it on again")).to_be_visible()
+    pauses.get_by_role("button", name="Turn on again").click()
+    expect(page.get_by_text("Everything is paused")).to_have_count(0)
+
+
+@AT_BOTH_WIDTHS
+def test_while_the_form_changes_the_page_shows_what_would_have_come(trader: Trader, site: Site) -> None:
+    site.post_alerts("EURUSD", "GBPUSD", side="buy")
+    page = open_preferences(trader)
+    figures = page.locator("[data-preview-period='7']")
+    expect(figures).to_contain_text("As it is saved: 2 alerts in 7 days")
+    expect(figures.locator("[data-figure=at_once]")).to_have_text("2")
+    page.get_by_role("slider").fill("100")
+    expect(figures).to_contain_text("With this draft: no alert")
+    expect(figures.locator("[data-figure=hidden]")).to_have_text("2")
+    expect(figures).to_contain_text("2 fewer at once, 2 more hidden than with what is saved.")
+    assert figures.locator(".preview-hidden").last.get_attribute("height") == "100"
+    page.get_by_role("radio", name="30 days").check()
+    expect(page.locator("[data-preview-period='30'] [data-headline]")).to_contain_text("With this draft: no alert")
+    expect(figures).to_be_hidden()
+    page.get_by_role("spinbutton", name="Minimum AI confidence").fill("")
+    expect(page.locator("[data-preview-state]")).to_contain_text("Some fields are not complete")
+    page.reload()
+    expect(page.get_by_role("spinbutton", name="Minimum AI confidence")).to_have_value("0")
+    expect(figures).to_contain_text("As it is saved: 2 alerts in 7 days")
+
+
+def test_the_last_figures_stay_while_the_server_is_away_and_it_is_said(trader: Trader, site: Site) -> None:
+    page = open_preferences(trader)
+    slider = page.get_by_role("slider")
+    slider.fill("90")
+    figures = page.locator("[data-preview-period='7'] [data-headline]")
+    expect(figures).to_contain_text("With this draft")
+    page.route("**/preview-preferences/", lambda route: route.abort())
+    with trader.expecting(re.compile("Failed to load resource|TypeError: Failed to fetch")):
+        slider.fill("80")
+        expect(page.locator("[data-preview-state]")).to_contain_text("There is no answer")
+        expect(figures).to_contain_text("With this draft")
+    page.unroute("**/preview-preferences/")
+    slider.fill("70")
+    expect(page.locator("[data-preview-state]")).to_have_text("")
+
+
+@AT_BOTH_WIDTHS
+def test_windows_are_added_filled_in_and_removed_without_leaving_the_page(trader: Trader) -> None:
+    page = open_preferences(trader)
+    page.get_by_role("checkbox", name="USDJPY").check()
+    page.get_by_role("button", name="Add a window").click()
+    window = page.get_by_role("group", name="Window 2")
+    expect(window.get_by_label("From")).to_be_focused()
+    window.get_by_label("Until").fill("14:15")
+    expect(page.locator("[data-save-state]")).to_have_text("Unsaved changes")
+    page.get_by_role("button", name="Add a window").click()
+    page.get_by_role("button", name="Remove window 3").click()
+    expect(page.get_by_role("group", name="Window 3")).to_have_count(0)
+    expect(window.get_by_label("Until")).to_have_value("14:15")
+    assert saved(page)[1:] == [
+        "Symbols: every symbol → USDJPY",
+        "Further quiet windows: none → 12:00–14:15 Mon Tue Wed Thu Fri",
     ]
-    expect(page.locator("[data-paused]")).to_contain_text("Everything is paused until")
-    page.get_by_role("button", name="No pause").click()
-    assert saved(page)[1:] == ["Pause everything until: 2099-03-02 08:00 → no pause"]
-    expect(page.locator("[data-paused]")).to_have_count(0)
+    page.get_by_role("button", name="Weekend").click()
+    expect(page.get_by_role("group", name="Window 2")).to_have_count(0)
+    expect(page.get_by_label("Quiet from")).to_have_value("00:00")
+    expect(page.locator("#id_quiet_hours_enabled")).to_be_checked()
+
+
+def test_a_mute_is_added_and_taken_back(trader: Trader) -> None:
+    page = open_preferences(trader)
+    mutes = page.locator("#mutes")
+    mutes.get_by_label("Name of the symbol or strategy").fill("xau/usd")
+    mutes.get_by_role("button", name="Mute for 4 hours").click()
+    expect(mutes.get_by_role("listitem")).to_contain_text("XAUUSD")
+    mutes.get_by_role("button", name="Unmute XAUUSD").click()
+    expect(mutes.get_by_role("listitem")).to_have_text("Nothing is muted.")
+
+
+@AT_BOTH_WIDTHS
+def test_a_link_to_a_setting_brings_it_into_sight(trader: Trader) -> None:
+    page = trader.sign_in(path=f"{PREFERENCES}#id_min_confidence")
+    header = page.locator(".site-header").bounding_box()
+    setting = page.locator("[data-confidence]")
+    expect(setting).to_have_css("outline-style", "solid")
+    box = setting.bounding_box()
+    assert header is not None
+    assert box is not None
+    assert header["height"] <= box["y"] < 700
 
 
 def test_the_zone_of_the_browser_is_offered_where_it_is_another(trader: Trader) -> None:
@@ -95,6 +172,9 @@ def test_a_wrong_value_has_the_cursor_and_the_rest_is_kept(trader: Trader) -> No
 def test_without_javascript_the_inputs_alone_do(new_trader: Callable[..., Trader]) -> None:
     page = open_preferences(new_trader(java_script_enabled=False))
     expect(page.get_by_role("slider")).to_be_hidden()
+    expect(page.locator("[data-preview-period='7']")).to_contain_text("As it is saved: no alert")
+    page.get_by_role("button", name="Add a window").click()
+    expect(page.get_by_role("group", name="Window 2")).to_be_visible()
     page.get_by_role("spinbutton", name="Minimum AI confidence").fill("80")
     page.get_by_label("Another symbol", exact=True).fill("xauusd")
     page.get_by_label("Another symbol (2)").fill("gbpusd")
@@ -102,6 +182,7 @@ def test_without_javascript_the_inputs_alone_do(new_trader: Callable[..., Trader
         "Saved.",
         "Minimum AI confidence: 0 → 80",
         "Symbols: every symbol → XAUUSD, GBPUSD",
+        "Further quiet windows: none → 12:00–13:00 Mon Tue Wed Thu Fri",
     ]
 
 
