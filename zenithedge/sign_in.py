@@ -13,8 +13,8 @@ from typing import Any
 from axes.backends import AxesStandaloneBackend
 from axes.handlers.database import AxesDatabaseHandler
 from axes.helpers import get_cool_off
-from django.contrib.auth.forms import PasswordResetForm
-from django.contrib.auth.views import PasswordResetView
+from django.contrib.auth.forms import PasswordChangeForm, PasswordResetForm
+from django.contrib.auth.views import PasswordChangeView, PasswordResetView
 from django.db.models import Max, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -28,6 +28,7 @@ from zenithedge.clients import limited_address
 ADDRESS_PER_NAME = 6
 RESETS_AN_HOUR_AN_ADDRESS = 20
 RESETS_AN_HOUR_A_MAILBOX = 3
+WRONG_OLD_PASSWORDS_AN_HOUR = 10
 
 
 class SignInHandler(AxesDatabaseHandler):  # type: ignore[misc]  # the library has no types
@@ -79,6 +80,23 @@ def too_many(request: HttpRequest, wait_s: int) -> HttpResponse:
     response["Retry-After"] = str(wait_s)
     add_never_cache_headers(response)
     return response
+
+
+class ThrottledPasswordChangeView(PasswordChangeView):
+    """Django's, but whoever has found a signed-in browser does not try old passwords there until one fits.
+
+    Counted for the account, from wherever: signing in with the right one ends nothing of it.
+    """
+
+    def post(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
+        if rates.count("old-password", str(request.user.pk), rates.HOUR_S) >= WRONG_OLD_PASSWORDS_AN_HOUR:
+            return too_many(request, rates.next_window_s(rates.HOUR_S))
+        return super().post(request, *args, **options)
+
+    def form_invalid(self, form: PasswordChangeForm[Any]) -> HttpResponse:
+        if "old_password" in form.errors and form.data.get("old_password"):
+            rates.add("old-password", str(self.request.user.pk), rates.HOUR_S)
+        return super().form_invalid(form)
 
 
 class ThrottledPasswordResetView(PasswordResetView):

@@ -5,7 +5,7 @@ from django.urls import include, path
 from django.utils.translation import gettext_lazy
 
 from zenithedge import exposition, health, installing
-from zenithedge.sign_in import ThrottledPasswordResetView
+from zenithedge.sign_in import ThrottledPasswordChangeView, ThrottledPasswordResetView
 
 # Under the API these answer in JSON; elsewhere they are Django's own.
 handler400 = "notifications.api.bad_request"
@@ -16,6 +16,7 @@ admin.site.site_header = admin.site.site_title = gettext_lazy("ZenithEdge admini
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("accounts/password_reset/", ThrottledPasswordResetView.as_view(), name="password_reset"),
+    path("accounts/password_change/", ThrottledPasswordChangeView.as_view(), name="password_change"),
     path("accounts/", include("django.contrib.auth.urls")),
     path("signals/", include("signals.urls")),
     path("notifications/", include("notifications.urls")),

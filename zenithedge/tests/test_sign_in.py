@@ -147,3 +147,39 @@ class TestPasswordReset:
         assert self.ask("alice@example.org").status_code == 429
         assert self.ask("alice@example.org", OFFICE).status_code == 302
         assert len(mailoutbox) == 1
+
+
+class TestPasswordChange:
+    @pytest.fixture
+    def client(self, alice: User) -> Client:
+        client = Client(REMOTE_ADDR=GUESSER)
+        client.force_login(alice)
+        return client
+
+    def change(self, client: Client, old: str) -> Any:
+        fields = {"old_password": old, "new_password1": "a-new-one-41", "new_password2": "a-new-one-41"}
+        return client.post(reverse("password_change"), fields)
+
+    def test_who_finds_a_signed_in_browser_does_not_try_until_one_fits(self, alice: User, client: Client) -> None:
+        guesses = [self.change(client, WRONG).status_code for _ in range(sign_in.WRONG_OLD_PASSWORDS_AN_HOUR)]
+        refused = self.change(client, RIGHT)
+
+        assert set(guesses) == {200}
+        assert (refused.status_code, refused["Retry-After"]) == (429, str(30 * 60))
+        alice.refresh_from_db()
+        assert alice.check_password(RIGHT)
+
+    def test_an_hour_later_and_for_others_it_goes_on(self, alice: User, bob: User, client: Client, clock: Any) -> None:
+        for _ in range(sign_in.WRONG_OLD_PASSWORDS_AN_HOUR):
+            self.change(client, WRONG)
+        other = Client(REMOTE_ADDR=GUESSER)
+        other.force_login(bob)
+
+        assert self.change(other, "bob-password").status_code == 302
+        clock.shift(dt.timedelta(hours=1))
+        assert self.change(client, RIGHT).status_code == 302
+
+    def test_a_new_password_that_does_not_do_is_no_guess(self, client: Client) -> None:
+        fields = {"old_password": RIGHT, "new_password1": "one", "new_password2": "another"}
+        for _ in range(sign_in.WRONG_OLD_PASSWORDS_AN_HOUR + 1):
+            assert client.post(reverse("password_change"), fields).status_code == 200
