@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from notifications import changes, lifecycle, retention
+from notifications import changes, lifecycle, retention, sessions
 from notifications.delivery import waking
 from notifications.digests import sending
 from notifications.reconcile import reconcile
@@ -38,4 +38,5 @@ JOBS = (
     Job("deliver", 10, 3, waking.sweep),
     Job("send digests", 60, 20, sending.send_due_for_a_while, waits_for_others=True),
     Job("clean up", DAY_S, 15 * 60, retention.delete_old),
+    Job("clear expired sessions", DAY_S, 20 * 60, sessions.clear_expired),  # Django's command: clearsessions
 )
