@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy
 from notifications.models import NotificationPreference
 from notifications.preferences import QuietMode, as_decimal, canonical_strategies, canonical_symbols
 from notifications.quiet import known_zones, zone_or_utc
+from notifications.sounds import Sound
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -149,6 +150,13 @@ def languages() -> list[tuple[str, StrOrPromise]]:
     return [("", gettext_lazy("As the browser asks")), *settings.LANGUAGES]
 
 
+def _sound(label: StrOrPromise) -> forms.ChoiceField:
+    wrong = gettext_lazy("Choose none, tick, chime or rise.")
+    return forms.ChoiceField(
+        label=label, choices=Sound.choices, error_messages={"required": wrong, "invalid_choice": wrong}
+    )
+
+
 class PreferenceForm(ModelForm):
     """Validate all the fields, or (`only`) some of them and leave the others as they are.
 
@@ -235,6 +243,9 @@ class PreferenceForm(ModelForm):
         error_messages={"invalid_choice": gettext_lazy("This site does not speak “%(value)s”.")},
     )
     sound = _flag(gettext_lazy("Play a sound"), gettext_lazy("Once for each new insight, in one tab only."))
+    sound_high = _sound(gettext_lazy("High priority"))
+    sound_medium = _sound(gettext_lazy("Medium priority"))
+    sound_low = _sound(gettext_lazy("Low priority"))
     digest_time = time_field(gettext_lazy("Time of the daily e-mail"))
     paused_until = MomentField(
         label=gettext_lazy("Pause everything until"),
@@ -250,6 +261,9 @@ class PreferenceForm(ModelForm):
         fields = (  # in the order of the page
             "web_enabled",
             "sound",
+            "sound_high",
+            "sound_medium",
+            "sound_low",
             "push_enabled",
             "email_digest_enabled",
             "digest_time",
@@ -278,6 +292,9 @@ class PreferenceForm(ModelForm):
             del self.fields[name]
         for field in self.fields.values():
             field.widget.attrs["class"] = CSS_CLASSES.get(type(field.widget), "form-control")
+
+    def sound_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in ("sound_high", "sound_medium", "sound_low")]
 
     def focus_first_error(self) -> None:
         """Let the page that shows the errors open with the cursor in the first field that has one."""

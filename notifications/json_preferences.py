@@ -98,6 +98,7 @@ def _is_moment(value: Any) -> bool:
 BOOLEAN = (_is(bool), "true or false")
 NAMES = (_is_list_of(str), "a list of strings")
 TIME = (_is(str), 'a time as a string, such as "22:00"')
+SOUND = (_is(str), "the name of a sound as a string")
 TYPES: dict[str, tuple[Fits, str]] = {
     "web_enabled": BOOLEAN,
     "push_enabled": BOOLEAN,
@@ -115,6 +116,9 @@ TYPES: dict[str, tuple[Fits, str]] = {
     "time_zone": (_is(str), "the name of a time zone as a string"),
     "language": (_is(str), "the code of a language as a string"),
     "sound": BOOLEAN,
+    "sound_high": SOUND,
+    "sound_medium": SOUND,
+    "sound_low": SOUND,
     "digest_time": TIME,
     "paused_until": (_is_moment, 'null, or a date and time with its offset, such as "2026-03-01T14:30:00Z"'),
     "house_insights_for_staff": BOOLEAN,

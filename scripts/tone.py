@@ -1,6 +1,6 @@
-"""Make the sound of a new insight anew: `python -m scripts.tone`. Two soft notes, then silence: a burst is one sound.
+"""Make the sounds of new insights anew: `python -m scripts.tone`. Soft notes, then silence: a burst is one sound.
 
-While it plays, starting it again does nothing; so the silence is what keeps a burst from ringing.
+While one plays, none is started; so the silence is what keeps a burst from ringing.
 """
 
 from __future__ import annotations
@@ -10,21 +10,23 @@ import math
 import wave
 from pathlib import Path
 
-SOUND = Path(__file__).resolve().parent.parent / "static" / "notifications" / "insight.wav"
+FOLDER = Path(__file__).resolve().parent.parent / "static" / "sounds"
 RATE_HZ = 8_000
-NOTES_HZ = (659, 880)
+NOTES_HZ = {"tick": (740,), "chime": (659, 880), "rise": (587, 740, 988)}
 NOTE_S = 0.16
 SILENCE_S = 1.7
 LOUDNESS = 0.25
 
 
 def main() -> None:
-    SOUND.write_bytes(tone())
+    FOLDER.mkdir(exist_ok=True)
+    for name in NOTES_HZ:
+        (FOLDER / f"{name}.wav").write_bytes(tone(name))
 
 
-def tone() -> bytes:
+def tone(name: str) -> bytes:
     samples = bytearray()
-    for hertz in NOTES_HZ:
+    for hertz in NOTES_HZ[name]:
         for index in range(int(RATE_HZ * NOTE_S)):
             fading = LOUDNESS * (1 - index / (RATE_HZ * NOTE_S)) ** 2  # ends without a click
             samples.append(128 + round(127 * fading * math.sin(2 * math.pi * hertz * index / RATE_HZ)))

@@ -18,6 +18,7 @@ from notifications import preferences
 from notifications.preferences import Channel, MuteKind, MuteRule, QuietMode, Verdict
 from notifications.priority import Priority
 from notifications.quiet import Window
+from notifications.sounds import Sound
 from signals.models import Signal
 
 if TYPE_CHECKING:
@@ -65,6 +66,9 @@ class NotificationPreference(models.Model):
         help_text="A code of LANGUAGES; empty: as the browser asks.",
     )
     sound = models.BooleanField(default=False)
+    sound_high = models.CharField(max_length=8, choices=Sound.choices, default=Sound.RISE, db_default=Sound.RISE)
+    sound_medium = models.CharField(max_length=8, choices=Sound.choices, default=Sound.CHIME, db_default=Sound.CHIME)
+    sound_low = models.CharField(max_length=8, choices=Sound.choices, default=Sound.TICK, db_default=Sound.TICK)
     digest_time = models.TimeField(default=dt.time(7), help_text="Local time of the daily e-mail.")
     digest_paused_until = models.DateTimeField(
         null=True, blank=True, help_text="No daily e-mail before then; the rest goes on."
@@ -148,6 +152,16 @@ class NotificationPreference(models.Model):
             mutes=tuple(mute.rule for mute in mutes),
             webhook_enabled=self.webhook_enabled,
         )
+
+    @property
+    def sounds(self) -> dict[str, str]:
+        """What is heard, by priority; nothing with the switch off."""
+        chosen = {
+            Priority.HIGH: self.sound_high,
+            Priority.MEDIUM: self.sound_medium,
+            Priority.LOW: self.sound_low,
+        }
+        return {str(priority): name for priority, name in chosen.items() if self.sound and name != Sound.NONE}
 
     def should_notify(self, signal: Signal, priority: str = Priority.MEDIUM) -> bool:
         """Whether to disturb the user with this signal in the browser now."""

@@ -14,6 +14,7 @@ from django.urls import reverse
 from notifications import stream
 from notifications.insight_page import prices
 from notifications.models import InsightNotification
+from notifications.sounds import Sound
 from scripts import tone
 from signals.models import Signal
 
@@ -139,5 +140,18 @@ def test_an_account_without_preferences_hears_nothing(browser: Client, alice: Us
     assert "<audio" not in body(browser, reverse("connect"))
 
 
-def test_the_sound_is_what_its_script_makes() -> None:
-    assert tone.SOUND.read_bytes() == tone.tone()
+def test_a_page_brings_the_sound_that_was_chosen_for_each_priority(browser: Client, alice: User) -> None:
+    preference = alice.notification_preference
+    preference.sound, preference.sound_high, preference.sound_low = True, "chime", "none"
+    preference.save()
+
+    found = re.findall(
+        r'<audio src="/static/sounds/(\w+).wav"[^>]*data-sound="(\w+)"', body(browser, reverse("connect"))
+    )
+    assert found == [("chime", "high"), ("chime", "medium")]
+
+
+def test_the_sounds_are_what_their_script_makes() -> None:
+    assert set(tone.NOTES_HZ) == set(Sound.values) - {Sound.NONE}
+    for name in tone.NOTES_HZ:
+        assert (tone.FOLDER / f"{name}.wav").read_bytes() == tone.tone(name)

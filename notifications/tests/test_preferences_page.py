@@ -108,6 +108,9 @@ UNUSUAL: dict[str, Any] = {
     "time_zone": "Asia/Kathmandu",
     "language": "en",
     "sound": True,
+    "sound_high": "chime",
+    "sound_medium": "tick",
+    "sound_low": "none",
     "digest_time": dt.time(8),
     "paused_until": dt.datetime(2026, 3, 1, 14, 30, 15, tzinfo=dt.UTC),
 }

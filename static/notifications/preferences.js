@@ -30,5 +30,10 @@ function submitBy({ name, value }) {
   form.submit();
 }
 
+form.addEventListener("click", ({ target }) => {
+  const field = target.closest("[data-play]")?.dataset.play;
+  if (field) import("./sounds.js").then(({ playChosen }) => playChosen(form.elements[field]), console.warn);
+});
+
 const devices = document.querySelector("[data-devices]");
 if (devices) import("./devices.js").then(({ startDevices }) => startDevices(devices), console.warn);

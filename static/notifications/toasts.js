@@ -32,14 +32,18 @@ export function startToasts({ store, reads }) {
 
 async function arrived({ notifications }) {
   for (const notification of await claim(notifications)) {
-    // Browsers refuse until somebody has clicked or typed on the page: then it is left out.
-    document
-      .querySelector("audio[data-sound]")
-      ?.play()
-      .catch(() => {});
+    play(notification);
     if (burst.exceeded()) count([notification]);
     else show(notification);
   }
+}
+
+/** One at a time; browsers refuse until somebody has clicked or typed on the page: then it is left out. */
+function play({ priority }) {
+  const sounds = [...document.querySelectorAll("audio[data-sound]")];
+  if (sounds.some(({ paused }) => !paused)) return;
+  const own = sounds.find(({ dataset }) => dataset.sound === priority);
+  own?.play().catch(() => {});
 }
 
 /** After sleep or without a network: one is shown as if it had just come, more are counted. */

@@ -172,3 +172,19 @@ def test_one_tab_plays_one_sound_for_a_trader_who_wants_it(trader: Trader, site:
     [teller] = [tab for tab in tabs if toasts(tab).count()]
     expect(teller.locator("html")).to_have_attribute("data-tones", "1")
     assert sum(tab.evaluate("window.tones") for tab in tabs) == 1
+
+
+def test_a_sound_is_heard_before_it_is_chosen_and_by_its_priority_afterwards(trader: Trader, site: Site) -> None:
+    trader.context.add_init_script(COUNT_TONES)
+    page = trader.sign_in(path="/notifications/preferences/")
+    page.get_by_label("High priority", exact=True).select_option("tick")
+    with page.expect_request("**/sounds/tick.wav"):
+        page.get_by_role("button", name="Play the sound of High priority").click()
+    page.get_by_label("Play a sound").check()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("High priority: Three notes, rising → One note")).to_be_visible()
+    expect(light(page)).to_have_text("Live")
+    page.get_by_role("heading", level=1).click()
+    with page.expect_request("**/sounds/tick.wav"):
+        site.post_alert("EURUSD", **NEWS)
+    expect(page.locator("html")).to_have_attribute("data-tones", "1")
