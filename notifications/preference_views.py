@@ -115,13 +115,13 @@ def api_preview_preferences(request: ApiRequest) -> HttpResponseBase:
     return JsonResponse(preview_words.payload(preview.look(request.user, draft, saved, timezone.now())))
 
 
-def _given(request: ApiRequest, refusal: str) -> dict[str, Any]:
+def _given(request: ApiRequest, refusal: StrOrPromise) -> dict[str, Any]:
     given = read_json_object(request, json_names(NotificationPreference(user=request.user)))
     _refuse(type_errors(given), refusal)
     return given
 
 
-def _apply(given: dict[str, Any], preference: NotificationPreference, refusal: str) -> list[Window] | None:
+def _apply(given: dict[str, Any], preference: NotificationPreference, refusal: StrOrPromise) -> list[Window] | None:
     """Change the fields of a row, without saving it; return the further windows, None when none are given."""
     fields = {name: value for name, value in given.items() if name != WINDOWS}
     form = PreferenceForm(fields, instance=preference, only=fields)

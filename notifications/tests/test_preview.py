@@ -162,7 +162,7 @@ def counted_one_by_one(user: User, wishes: Wishes, zone: dt.tzinfo) -> Counter[t
     rules = wishes.lasting.rules
     channel = Channel.PUSH if rules.push_enabled and not rules.web_enabled else Channel.WEBSOCKET
     for signal in Signal.objects.visible_to(user).select_related("validation"):
-        dispatches = signal.dispatches.exclude(state=DispatchState.CLOSED).order_by("revision")  # type: ignore[attr-defined]
+        dispatches = signal.dispatches.exclude(state=DispatchState.CLOSED).order_by("revision")
         dispatch = dispatches.last()
         if dispatch is None or (signal.user is None and not wishes.house):
             continue
@@ -297,7 +297,7 @@ def test_repeats_are_counted_among_all_signals_of_the_owner(alice: User, make_si
 # --- In words -------------------------------------------------------------------------------------------------------
 
 
-def period_of(*, days: int = 7, saved: Tally | None = None, **draft: int) -> Period:
+def period_of(*, days: int = 7, saved: Tally | None = None, **draft: Any) -> Period:
     empty = [Day((NOW - ago * DAY).date(), 0, 0) for ago in range(days)]
     return Period(days, NOW - days * DAY, NOW, Tally(**draft), saved or Tally(**draft), empty)
 
