@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import django
-from playwright.sync_api import BrowserContext, StorageState, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, StorageState, sync_playwright
 
 from notifications.tests.browser.chromium import launch
 from notifications.tests.browser.pages import SIGNED_IN, SIGNED_OUT, Show
@@ -41,6 +41,18 @@ def main() -> None:
                     context.add_cookies([{"name": "theme", "value": theme, "url": site.url}])
                     take_all(context, site, pages, f"{screen}-{theme}")
                     context.close()
+        take_mail(browser, site)
+
+
+def take_mail(browser: Browser, site: Site) -> None:
+    html = site.digest_of("alice")
+    for width in (600, 390):
+        for theme in THEMES:
+            page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=theme)
+            page.set_content(html)
+            path = FOLDER / f"digest-{width}-{theme}.jpg"
+            page.screenshot(path=path, type="jpeg", quality=QUALITY, full_page=True)
+            page.close()
 
 
 def take_all(context: BrowserContext, site: Site, pages: dict[str, Show], kind: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
 import json
 import os
 import socket
@@ -66,6 +68,14 @@ from notifications.models import InsightNotification
 print(webpush.read_token(InsightNotification.objects.filter(user__username={name!r}).latest("pk")))
 """
 
+OPEN_DIGEST = """
+from django.contrib.auth.models import User
+from django.utils import timezone
+from notifications.digests import runs
+runs.open_trial(User.objects.get(username={name!r}), timezone.now())
+"""
+
+PENDING_DIGESTS = "SELECT count(*) FROM notifications_digestrun WHERE state = 'pending'"
 UNFINISHED_DISPATCHES = "SELECT count(*) FROM notifications_insightdispatch WHERE state IN ('open', 'running')"
 
 
@@ -125,11 +135,7 @@ class Site:
     def post_alerts(self, *symbols: str, **fields: Any) -> list[int]:
         """Post them one after the other; returns the signals' ids when every trader has been notified."""
         signal_ids = [self.post_alert(symbol, **fields) for symbol in symbols]
-        deadline = time.monotonic() + PATIENCE_S
-        with closing(sqlite3.connect(self._database)) as database:
-            while database.execute(UNFINISHED_DISPATCHES).fetchone() != (0,):
-                assert time.monotonic() < deadline, f"The dispatches did not end within {PATIENCE_S} s."
-                time.sleep(LOOKS_EVERY_S)
+        self._wait_until_there_is_none(UNFINISHED_DISPATCHES, "dispatches")
         return signal_ids
 
     def make_insights(self, *symbols: str, **fields: Any) -> None:
@@ -142,11 +148,29 @@ class Site:
         code = READ_TOKEN.format(name=name)
         return self._manage("shell", "--verbosity=0", "--command", code).strip()
 
+    def digest_of(self, name: str) -> str:
+        """The HTML of the daily e-mail that this user would get now."""
+        self._manage("shell", "--verbosity=0", "--command", OPEN_DIGEST.format(name=name))
+        self._manage("send_digests", "--user", name)
+        self._wait_until_there_is_none(PENDING_DIGESTS, "digests")  # the server may have been faster
+        [sent] = (self._folder / "mails").glob("*.log")
+        html = email.message_from_bytes(sent.read_bytes(), policy=email.policy.default).get_body(("html",))
+        assert html is not None
+        sent.unlink()
+        return str(html.get_content())
+
     def replay(self, first: str, last: str) -> None:
         """Post the setups of these days of real market data to the webhook; days as YYYY-MM-DD."""
         days = ["--from", first, "--to", last, "--position", str(self._folder / "replay.json")]
         token = self.webhook_path.strip("/").rpartition("/")[2]
         self._manage("replay_market", *days, "--per-minute=0", "--url", self.url, ZENITHEDGE_WEBHOOK_TOKEN=token)
+
+    def _wait_until_there_is_none(self, query: str, what: str) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        with closing(sqlite3.connect(self._database)) as database:
+            while database.execute(query).fetchone() != (0,):
+                assert time.monotonic() < deadline, f"The {what} did not end within {PATIENCE_S} s."
+                time.sleep(LOOKS_EVERY_S)
 
     def _alert(self, symbol: str, **fields: Any) -> str:
         alert = {
@@ -174,6 +198,7 @@ class Site:
             "DATABASE_URL": f"sqlite:///{self._database}",
             "REDIS_URL": "",
             "SITE_URL": self.url,
+            "EMAIL_URL": f"filemail:///{self._folder / 'mails'}",
             "LOG_FILE": str(self._folder / "site.log"),
             "DJANGO_SECRET_KEY": "of-a-test-" + "x" * 50,
             "DJANGO_DEBUG": "false",
