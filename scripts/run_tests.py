@@ -45,8 +45,10 @@ ON_BOTH_LAYERS = tuple(
         "same_state",
     )
 )
-# What one server can do that another may not: pages, sockets, alerts, a server that is killed and comes back.
-WITH_A_SERVER = "notifications/tests/browser/test_story.py"
+# What one server can do that another may not: pages, sockets, alerts, sign-outs, a server that is killed and comes back,
+# or cannot be reached. The other tests that start one run under both already (sockets, sign-ins elsewhere), or look at
+# what the page makes of the same answers, which would double the browser's minutes for nothing.
+WITH_A_SERVER = tuple(f"notifications/tests/browser/test_{name}.py" for name in ("story", "offline"))
 FAULTS = (sys.executable, "-m", "scripts.faults")
 # The tests say themselves what they run on.
 NOT_FOR_TESTS = (
@@ -116,7 +118,7 @@ def _on_services(left_out: list[str], *, with_faults: bool) -> list[Phase]:
         Phase("Hints and sockets, on Redis's other channel layer", on_core, {"CHANNEL_LAYER": "core"}),
     ]
     if "browser" not in left_out:
-        story = (*PYTEST, *BROWSERS, WITH_A_SERVER)
+        story = (*PYTEST, *BROWSERS, *WITH_A_SERVER)
         phases.append(Phase("The story again, under uvicorn", story, {"TEST_SERVER": "uvicorn"}))
     if with_faults:
         phases.append(Phase("The faults, the short way", FAULTS))
