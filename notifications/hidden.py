@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from operator import attrgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
@@ -53,7 +53,8 @@ class Hidden:
         return explain_kept_back(self.reason, self.rules, self.facts, self.decided_at)
 
 
-class Count(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Count:
     """`label` goes on from the count: "7 below 75 %"."""
 
     reason: Reason

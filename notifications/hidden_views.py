@@ -84,7 +84,7 @@ def hidden_page(request: ApiRequest) -> HttpResponse:
         "total": len(found),
         "reason": reason,
         "page": page,
-        "rows": _rows(page.object_list),
+        "rows": _rows(list(page.object_list)),
     }
     with timezone.override(zone):
         return render(request, "notifications/hidden.html", context)

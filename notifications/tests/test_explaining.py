@@ -66,7 +66,7 @@ def test_it_stays_as_it_was_when_the_preferences_change(alice: User, make_insigh
 def test_it_is_shown_on_the_insights_page_in_the_history_and_in_the_bell(
     alice: User, make_signal: Callable[..., Signal]
 ) -> None:
-    kept = {"min_confidence": Decimal(75), "chosen": CHOSEN, "confidence": Decimal(88)}
+    kept: dict[str, Any] = {"min_confidence": Decimal(75), "chosen": CHOSEN, "confidence": Decimal(88)}
     notification = store_notification(alice, make_signal(alice), **kept)
     browser = Client()
     browser.force_login(alice)

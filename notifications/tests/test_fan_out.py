@@ -188,7 +188,7 @@ def test_a_mute_keeps_back_what_it_names_until_it_ends(
 ) -> None:
     signal = unannounced(make_signal)
     name = signal.symbol if kind is MuteKind.SYMBOL else signal.strategy
-    Mute.objects.create(user=traders[1], kind=kind, name=name, until=until and timezone.now() + until)
+    Mute.objects.create(user=traders[1], kind=kind, name=name, until=timezone.now() + until if until else None)
     Mute.objects.create(user=traders[2], kind=kind, name="OTHER")
     user_ids = [trader.pk for trader in traders]
 
@@ -419,7 +419,7 @@ def settle(user: User, signal: Signal, wanted: Fields | None, history: list[Fiel
     if wanted is None:
         preference.delete()
     else:
-        wanted = {"windows": [], "mutes": []} | wanted
+        wanted = {"windows": [], "mutes": [], **wanted}
         lists = {name: wanted[name] for name in ("strategies_filter", "symbols_filter", "quiet_weekdays")}
         apart = {"windows", "mutes", *lists}
         preference.update(**{name: value for name, value in wanted.items() if name not in apart})

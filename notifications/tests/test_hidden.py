@@ -137,13 +137,15 @@ def test_who_is_reached_over_another_channel_only_is_told_the_rule_of_that(
 def test_what_came_through_in_another_revision_is_not_hidden(
     at_noon: Any, alice: User, make_insight: MakeInsight
 ) -> None:
+    scores = {61: "conditional", 90: "approved"}
     for owner in (alice, None):
-        signal = make_insight(owner, truth_index=61, received_at=NOON)
-        validation = signal.validation
-        validation.truth_index, validation.status = Decimal(90), "approved"
-        validation.save()
+        for first, then in ((61, 90), (90, 61)):
+            validation = make_insight(owner, truth_index=first, received_at=NOON).validation
+            validation.truth_index, validation.status = Decimal(then), scores[then]
+            validation.save()
 
-    assert InsightNotification.objects.filter(user=alice).count() == 2
+    assert InsightDispatch.objects.filter(revision=2, state="done").count() == 4
+    assert InsightNotification.objects.filter(user=alice).count() == 4
     assert of_today(alice) == []
 
 
