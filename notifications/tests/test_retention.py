@@ -16,6 +16,7 @@ from notifications.manager import NotificationManager
 from notifications.models import (
     DigestRun,
     DispatchState,
+    InsightChange,
     InsightDispatch,
     InsightNotification,
     Mute,
@@ -67,11 +68,21 @@ def test_a_read_notification_goes_with_its_logs_when_it_is_older_than_the_days(
 
 def test_a_mute_goes_when_it_has_ended(alice: User) -> None:
     for name, until in (("EURUSD", -1), ("GBPUSD", 1), ("XAUUSD", None)):
-        end = until and timezone.now() + dt.timedelta(hours=until)
+        end = timezone.now() + dt.timedelta(hours=until) if until else None
         Mute.objects.create(user=alice, kind=MuteKind.SYMBOL, name=name, until=end)
 
     assert retention.count_old() == retention.delete_old() == Rows(ended_mutes=1)
     assert set(Mute.objects.values_list("name", flat=True)) == {"GBPUSD", "XAUUSD"}
+
+
+def test_records_of_what_became_of_insights_go_after_14_days() -> None:
+    now = timezone.now()
+    for days in (13, 15):
+        InsightChange.objects.create(kind="settled", signal_ids=[days], finished_at=now - dt.timedelta(days=days))
+    InsightChange.objects.create(kind="settled", signal_ids=[99], opened_at=now - dt.timedelta(days=99))
+
+    assert retention.count_old() == retention.delete_old() == Rows(changes=1)
+    assert InsightChange.objects.count() == 2
 
 
 def test_what_became_of_digests_goes_after_30_days(alice: User) -> None:
