@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run stack test test-all lint lint-python lint-types lint-templates lint-frontend lint-django bench faults lighthouse screenshots lock clean
+.PHONY: help run stack test test-all lint lint-python lint-types lint-templates lint-frontend lint-django bench faults lighthouse screenshots messages lock clean
 
 PY := .venv/bin/python
 MAKE_VENV := sh scripts/make_venv.sh
@@ -57,6 +57,9 @@ lighthouse: .venv/.dev node_modules/.made ## Marks for speed, accessibility and 
 
 screenshots: .venv/.dev ## Take the pictures in docs/screenshots/ anew
 	@exec $(PY) -m scripts.screenshots
+
+messages: .venv/.dev ## Bring the translations in locale/ up to date with the texts in the code
+	@exec $(PY) -m scripts.messages
 
 lock: .venv/.dev ## Write requirements.txt and requirements-dev.txt anew from their .in files
 	$(PIP_COMPILE) --output-file=requirements.txt requirements.in

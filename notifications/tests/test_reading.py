@@ -72,7 +72,7 @@ def test_figures_and_dates_are_written_as_the_readers_language_writes_them(
     client.force_login(alice)
     page = client.get(signal.get_absolute_url()).content.decode()
     assert "1. März 2026, 20:00" in page
-    assert "1,0850" in page
+    assert "1,095" in page
 
 
 def test_an_answer_that_needs_no_database_does_without_one(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
