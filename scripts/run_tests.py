@@ -45,9 +45,9 @@ ON_BOTH_LAYERS = tuple(
         "same_state",
     )
 )
-# What one server can do that another may not: pages, sockets, alerts, sign-outs, a server that is killed and comes back,
-# or cannot be reached. The other tests that start one run under both already (sockets, sign-ins elsewhere), or look at
-# what the page makes of the same answers, which would double the browser's minutes for nothing.
+# What one server can do that another may not: pages, sockets, alerts, sign-outs, one that is killed and comes back, or
+# cannot be reached. The other tests that start one run under both already (sockets, sign-ins elsewhere), or look at the
+# pages that are made of the same answers, which would double the browser's minutes for nothing.
 WITH_A_SERVER = tuple(f"notifications/tests/browser/test_{name}.py" for name in ("story", "offline"))
 FAULTS = (sys.executable, "-m", "scripts.faults")
 # The tests say themselves what they run on.

@@ -13,6 +13,7 @@ from typing import Any
 from axes.backends import AxesStandaloneBackend
 from axes.handlers.database import AxesDatabaseHandler
 from axes.helpers import get_cool_off
+from django.contrib import admin
 from django.contrib.auth.forms import PasswordChangeForm, PasswordResetForm
 from django.contrib.auth.views import PasswordChangeView, PasswordResetView
 from django.db.models import Max, Sum
@@ -85,18 +86,37 @@ def too_many(request: HttpRequest, wait_s: int) -> HttpResponse:
 class ThrottledPasswordChangeView(PasswordChangeView):
     """Django's, but whoever has found a signed-in browser does not try old passwords there until one fits.
 
-    Counted for the account, from wherever: signing in with the right one ends nothing of it.
+    Counted for the account, from wherever; signing in with the right one ends nothing of it.
     """
 
     def post(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
-        if rates.count("old-password", str(request.user.pk), rates.HOUR_S) >= WRONG_OLD_PASSWORDS_AN_HOUR:
+        if _has_guessed_enough(request):
             return too_many(request, rates.next_window_s(rates.HOUR_S))
         return super().post(request, *args, **options)
 
     def form_invalid(self, form: PasswordChangeForm[Any]) -> HttpResponse:
-        if "old_password" in form.errors and form.data.get("old_password"):
-            rates.add("old-password", str(self.request.user.pk), rates.HOUR_S)
+        _count_guess(self.request, form)
         return super().form_invalid(form)
+
+
+def admin_password_change(request: HttpRequest) -> HttpResponse:
+    """The admin's own page for it, with the same count."""
+    if request.method == "POST" and _has_guessed_enough(request):
+        return too_many(request, rates.next_window_s(rates.HOUR_S))
+    response = admin.site.password_change(request)
+    form = getattr(response, "context_data", {}).get("form")
+    if isinstance(form, PasswordChangeForm):
+        _count_guess(request, form)
+    return response
+
+
+def _has_guessed_enough(request: HttpRequest) -> bool:
+    return rates.count("old-password", str(request.user.pk), rates.HOUR_S) >= WRONG_OLD_PASSWORDS_AN_HOUR
+
+
+def _count_guess(request: HttpRequest, form: PasswordChangeForm[Any]) -> None:
+    if "old_password" in form.errors and form.data.get("old_password"):
+        rates.add("old-password", str(request.user.pk), rates.HOUR_S)
 
 
 class ThrottledPasswordResetView(PasswordResetView):

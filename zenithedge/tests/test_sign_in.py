@@ -156,13 +156,17 @@ class TestPasswordChange:
         client.force_login(alice)
         return client
 
-    def change(self, client: Client, old: str) -> Any:
+    def change(self, client: Client, old: str, page: str = "password_change") -> Any:
         fields = {"old_password": old, "new_password1": "a-new-one-41", "new_password2": "a-new-one-41"}
-        return client.post(reverse("password_change"), fields)
+        return client.post(reverse(page), fields)
 
-    def test_who_finds_a_signed_in_browser_does_not_try_until_one_fits(self, alice: User, client: Client) -> None:
-        guesses = [self.change(client, WRONG).status_code for _ in range(sign_in.WRONG_OLD_PASSWORDS_AN_HOUR)]
-        refused = self.change(client, RIGHT)
+    @pytest.mark.parametrize("page", ["password_change", "admin:password_change"])
+    def test_who_finds_a_signed_in_browser_does_not_try_until_one_fits(
+        self, alice: User, client: Client, page: str
+    ) -> None:
+        User.objects.filter(pk=alice.pk).update(is_staff=True)
+        guesses = [self.change(client, WRONG, page).status_code for _ in range(sign_in.WRONG_OLD_PASSWORDS_AN_HOUR)]
+        refused = self.change(client, RIGHT, page)
 
         assert set(guesses) == {200}
         assert (refused.status_code, refused["Retry-After"]) == (429, str(30 * 60))
