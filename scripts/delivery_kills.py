@@ -45,7 +45,11 @@ def main() -> int:
         os.environ["LOG_FILE"] = str(Path(folder) / "deliveries.log")
         os.environ["LOG_LEVEL"] = "ERROR"
         set_up()
+        from django.core.management import call_command
+
         from notifications.tests.receivers import Receiver
+
+        call_command("migrate", verbosity=0)
 
         receivers = [stack.enter_context(Receiver()) for _ in range(RECEIVERS)]
         kept = kill_while_draining(receivers, options.deliveries, options.kills)
@@ -55,10 +59,8 @@ def main() -> int:
 def set_up() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "zenithedge.settings")
     import django
-    from django.core.management import call_command
 
     django.setup()
-    call_command("migrate", verbosity=0)
 
 
 # --- Killed ---------------------------------------------------------------------------------------------------------
@@ -165,16 +167,13 @@ def workers(hosts: list[str]) -> Iterator[Any]:
 
 
 def fork_workers() -> int:
-    """For each line that comes in, a child that drains until it is killed."""
+    """For each line that comes in, a child that drains until it is killed. Only the children open connections."""
     set_up()
-    from django.db import connections
-
     from notifications.delivery import draining
 
     draining.LEASE_S = LEASE_S
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for _ in sys.stdin:
-        connections.close_all()
         pid = os.fork()
         if pid == 0:
             while True:
