@@ -14,10 +14,18 @@ from django.db import connection, transaction
 from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
 
-from notifications.models import DigestRun, InsightNotification, Mute, NotificationDeliveryLog, SuppressedInsight
+from notifications.models import (
+    DigestRun,
+    InsightChange,
+    InsightNotification,
+    Mute,
+    NotificationDeliveryLog,
+    SuppressedInsight,
+)
 from signals.models import WebhookRequest
 
 DEFAULT_DAYS = 30
+CHANGE_DAYS = 14  # for whoever looks into what became of an insight last week
 SUPPRESSION_DAYS = 14  # as long as the page that explains them looks back
 WEBHOOK_REQUEST_DAYS = 30  # raw requests are for finding out what a sender did last month
 DIGEST_RUN_DAYS = 30  # far beyond the three days that a digest looks back
@@ -39,6 +47,7 @@ class Rows:
     webhook_requests: int = 0
     ended_mutes: int = 0
     digest_runs: int = 0
+    changes: int = 0
 
     def __add__(self, other: Rows) -> Rows:
         return Rows(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
@@ -104,6 +113,7 @@ def _old_rows(days: int, *, include_unread: bool) -> list[_OldRows]:
     now = timezone.now()
     suppressions = SuppressedInsight.objects.filter(created_at__lt=now - dt.timedelta(days=SUPPRESSION_DAYS))
     requests = WebhookRequest.objects.filter(received_at__lt=now - dt.timedelta(days=WEBHOOK_REQUEST_DAYS))
+    told = InsightChange.objects.filter(finished_at__lt=now - dt.timedelta(days=CHANGE_DAYS))
     digests = DigestRun.objects.filter(created_at__lt=now - dt.timedelta(days=DIGEST_RUN_DAYS))
     return [
         _OldRows(_old_notifications(now - dt.timedelta(days=days), include_unread), _delete_notifications),
@@ -112,6 +122,7 @@ def _old_rows(days: int, *, include_unread: bool) -> list[_OldRows]:
         # They count for nothing any more, so no version of the preferences is kept of it.
         _OldRows(Mute.objects.filter(until__lte=now), lambda ids: Rows(ended_mutes=_raw_delete(Mute, ids))),
         _OldRows(digests, lambda ids: Rows(digest_runs=_raw_delete(DigestRun, ids))),
+        _OldRows(told, lambda ids: Rows(changes=_raw_delete(InsightChange, ids))),
     ]
 
 

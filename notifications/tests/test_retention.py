@@ -75,6 +75,7 @@ def test_a_mute_goes_when_it_has_ended(alice: User) -> None:
     assert set(Mute.objects.values_list("name", flat=True)) == {"GBPUSD", "XAUUSD"}
 
 
+@pytest.mark.django_db
 def test_records_of_what_became_of_insights_go_after_14_days() -> None:
     now = timezone.now()
     for days in (13, 15):
