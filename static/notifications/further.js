@@ -1,4 +1,4 @@
-import { freshen, one, read, waiting, watchEnd } from "./list.js";
+import { isNew, one, rowOf, settle, waiting, watchEnd } from "./list.js";
 import { store } from "./main.js";
 import { renderedItems } from "./page.js";
 import { refreshAges, showState, stateOf } from "./rows.js";
@@ -6,6 +6,15 @@ import { interpolate, ngettext } from "./texts.js";
 
 const AGAIN_MS = 5000;
 let narrowed = 0;
+
+/** The figures, and the sparklines and outcomes of rows, as the server renders them now, and what is new to the list. */
+export async function refresh() {
+  const page = await read(location.href);
+  if (!page) return;
+  freshen(page);
+  for (const { id } of renderedItems(page.querySelectorAll("[data-list] > *"))) if (isNew(id)) waiting.add(id);
+  settle();
+}
 
 /** Show what the form says, and say so in the address. */
 export async function narrow(form) {
@@ -47,4 +56,19 @@ function welcome(rows, page, said) {
   store.merge({ notifications, epoch, last_seq: Number(lastSeq), unread_count: Number(unreadCount) });
   one("[data-list-note]").textContent = interpolate(said, { count: rows.length });
   watchEnd();
+}
+
+/** Show another page's fresh parts in this one. */
+function freshen(page) {
+  for (const part of page.querySelectorAll("main [data-fresh]")) {
+    const id = part.closest("[data-notification]")?.dataset.id;
+    (id ? rowOf(id) : one("main"))?.querySelector(`[data-fresh="${part.dataset.fresh}"]`)?.replaceWith(part);
+  }
+}
+
+/** Another page of ours as a document that runs nothing; null when it cannot be had, or somebody signed out. */
+async function read(address) {
+  const response = await fetch(address).catch(() => null);
+  if (!response?.ok || response.redirected) return null;
+  return new DOMParser().parseFromString(await response.text(), "text/html");
 }

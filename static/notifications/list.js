@@ -1,5 +1,4 @@
 import { store } from "./main.js";
-import { renderedItems } from "./page.js";
 import { fromTemplate, stateOf } from "./rows.js";
 import { gettext, interpolate } from "./texts.js";
 
@@ -64,7 +63,7 @@ function take(ids) {
 }
 
 /** Newer than all that is shown, since older ones belong to the pages behind. */
-function isNew(id) {
+export function isNew(id) {
   const list = one("[data-list]");
   const newest = Number(list.querySelector("[data-notification]")?.dataset.id ?? 0);
   return "live" in list.dataset && id > newest && store.item(id)?.title && !store.item(id).quiet;
@@ -77,7 +76,7 @@ function matches(notification) {
   );
 }
 
-function settle() {
+export function settle() {
   clearTimeout(settling);
   one("[data-bring-in]").hidden = !waiting.size;
   if (!waiting.size) return;
@@ -110,23 +109,10 @@ function follow() {
   one("[data-list] [data-open]").focus({ preventScroll: true });
 }
 
-/** The figures, and the sparklines and outcomes of rows, as the server renders them now, and what is new to the list. */
-async function refresh() {
+function refresh() {
   clearTimeout(refreshing);
   refreshing = null;
-  const page = !document.hidden && (await read(location.href));
-  if (!page) return;
-  freshen(page);
-  for (const { id } of renderedItems(page.querySelectorAll("[data-list] > *"))) if (isNew(id)) waiting.add(id);
-  settle();
-}
-
-/** Show another page's fresh parts in this one. */
-export function freshen(page) {
-  for (const part of page.querySelectorAll("main [data-fresh]")) {
-    const id = part.closest("[data-notification]")?.dataset.id;
-    (id ? rowOf(id) : one("main"))?.querySelector(`[data-fresh="${part.dataset.fresh}"]`)?.replaceWith(part);
-  }
+  if (!document.hidden) further((pages) => pages.refresh());
 }
 
 export function watchEnd() {
@@ -154,15 +140,8 @@ export function one(selector) {
   return document.querySelector(selector);
 }
 
-function rowOf(id) {
+export function rowOf(id) {
   return one(`[data-list] > [data-id="${id}"]`);
-}
-
-/** Another page of ours as a document that runs nothing; null when it cannot be had, or somebody signed out. */
-export async function read(address) {
-  const response = await fetch(address).catch(() => null);
-  if (!response?.ok || response.redirected) return null;
-  return new DOMParser().parseFromString(await response.text(), "text/html");
 }
 
 if (store) startList();

@@ -1,6 +1,6 @@
 import { store } from "./main.js";
 import { fill } from "./rows.js";
-import { gettext, interpolate, language, ngettext } from "./texts.js";
+import { gettext, interpolate, language, ngettext, timeZone } from "./texts.js";
 import { why } from "./why.js";
 
 const MINUTE_MS = 60_000;
@@ -14,7 +14,7 @@ const OUTCOMES = {
   win: ["won", "bi-check-circle-fill", gettext("Target reached")],
   loss: ["lost", "bi-x-octagon", gettext("Stop reached")],
 };
-const MOMENT = new Intl.DateTimeFormat(language, { dateStyle: "short", timeStyle: "short" });
+const MOMENT = new Intl.DateTimeFormat(language, { dateStyle: "short", timeStyle: "short", timeZone });
 
 /** What has become of the insight, in an element that shows it now; one entry is shown once. */
 export function note(element, notification) {

@@ -1,5 +1,5 @@
 import { isUnread } from "./store.js";
-import { gettext, language } from "./texts.js";
+import { gettext, language, timeZone } from "./texts.js";
 
 const SIDES = { buy: gettext("Buy"), sell: gettext("Sell") };
 const PRIORITIES = {
@@ -13,7 +13,7 @@ const STATES = {
   expired: gettext("Expired"),
   superseded: gettext("Replaced by an update"),
 };
-const EXACTLY = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" });
+const EXACTLY = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium", timeZone });
 const AGO = new Intl.RelativeTimeFormat(language, { style: "short" });
 
 /** A copy of one of the page's templates, showing the notification if there is one. */

@@ -5,6 +5,15 @@ const { texts = {}, plural } = JSON.parse(page?.querySelector("#texts")?.textCon
 /** The page's language, for Intl. */
 export const language = page?.documentElement.lang;
 
+/** The user's zone, for Intl; the browser's own where it does not know that one. */
+export const timeZone = known(page?.querySelector("[data-app]")?.dataset.zone);
+
+function known(zone) {
+  try {
+    return zone && Intl.DateTimeFormat("en", { timeZone: zone }).resolvedOptions().timeZone;
+  } catch {}
+}
+
 export function gettext(text) {
   return texts[text] ?? text;
 }
