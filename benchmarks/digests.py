@@ -152,7 +152,7 @@ def fill(users: int) -> None:
         InsightNotification.objects.bulk_create(
             [
                 InsightNotification(
-                    user_id=signal.user_id,
+                    user_id=signal.user_id or 0,
                     signal=signal,
                     title="New Insight",
                     snippet="Solid",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Literal
 
 import django
 from playwright.sync_api import Browser, BrowserContext, StorageState, sync_playwright
@@ -14,7 +15,7 @@ from scripts.showcase import showcase, sign_in
 
 FOLDER = ROOT / "docs" / "screenshots"
 SCREENS = {"1440": (1440, 900), "390": (390, 844)}
-THEMES = ("dark", "light")
+THEMES: tuple[Literal["dark", "light"], ...] = ("dark", "light")
 QUALITY = 72
 # States of pages that have a picture already.
 LEFT_OUT = {"wrong preferences", "fresh webhook", "refused sign-in"}

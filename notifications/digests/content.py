@@ -335,10 +335,10 @@ def _without_house(users: Sequence[int]) -> set[int]:
 
 def _unread(users: Sequence[int]) -> tuple[dict[int, list[Signal]], dict[int, int]]:
     """Of each user the strongest unread insights, and how many notifications are unread in all."""
-    of_user = {"partition_by": F("user_id")}
-    rank = Window(RowNumber(), order_by=["-confidence", "-pk"], **of_user)
     rows = InsightNotification.objects.unread().filter(user__in=users)
-    ranked = rows.annotate(rank=rank, among=Window(Count("pk"), **of_user)).filter(rank__lte=UNREAD_SHOWN)
+    rank = Window(RowNumber(), partition_by=F("user_id"), order_by=["-confidence", "-pk"])
+    ranked = rows.annotate(rank=rank, among=Window(Count("pk"), partition_by=F("user_id")))
+    ranked = ranked.filter(rank__lte=UNREAD_SHOWN)
     counts: dict[int, int] = defaultdict(int)
     shown: dict[int, list[Any]] = defaultdict(list)
     for user_id, signal_id, among in ranked.order_by("rank").values_list("user_id", "signal_id", "among"):

@@ -34,20 +34,23 @@ SUBJECT_CHARS = 120
 TURNING = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
-class Row(TypedDict):
-    """One insight as both parts show it."""
-
+class Heading(TypedDict):
     side: str
     side_label: str
     symbol: str
     timeframe: str
+    url: str
+
+
+class Row(Heading):
+    """One insight as both parts show it."""
+
     figure: str
     tone: str
     confidence: int | None
     text: str
     details: str
     prices: str
-    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +213,7 @@ def _outcome_row(signal: Signal) -> Row:
     }
 
 
-def _heading(signal: Signal) -> Any:
+def _heading(signal: Signal) -> Heading:
     return {
         "side": signal.side,
         "side_label": _("Buy") if signal.side == Side.BUY else _("Sell"),

@@ -5,12 +5,15 @@ from __future__ import annotations
 import email
 import email.policy
 import socket
+import threading
 from collections.abc import Callable
 from email.message import EmailMessage
 from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
+
+WAIT_S = 60
 
 
 class MailServer:
@@ -19,6 +22,7 @@ class MailServer:
     def __init__(self) -> None:
         self.envelopes: list[Envelope] = []
         self.connections = 0
+        self._taken = threading.Condition()
         self.answers: dict[str, str] = {}
         self.at_data: Callable[[SMTP, Envelope], str | None] = lambda server, envelope: None
         self._controller = Controller(self, hostname="127.0.0.1", port=_free_port())
@@ -38,6 +42,10 @@ class MailServer:
     @property
     def messages(self) -> list[EmailMessage]:
         return [parsed(envelope) for envelope in self.envelopes]
+
+    def wait_until_it_has(self, mails: int) -> None:
+        with self._taken:
+            assert self._taken.wait_for(lambda: len(self.envelopes) >= mails, WAIT_S)
 
     def start(self) -> None:
         self._controller.start()
@@ -65,7 +73,9 @@ class MailServer:
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         answer = self.at_data(server, envelope)
         if answer is None or answer.startswith("250"):
-            self.envelopes.append(envelope)
+            with self._taken:
+                self.envelopes.append(envelope)
+                self._taken.notify_all()
         return answer or "250 OK"
 
 

@@ -15,7 +15,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from notifications import metrics
-from notifications.digests import runs, sending
+from notifications.digests import content, runs, sending
 from notifications.digests.sending import Report, send_due
 from notifications.models import DigestRun, DigestState, NotificationPreference
 from notifications.tests.mail_server import MailServer, drop_connection
@@ -339,14 +339,14 @@ def test_a_user_whose_digest_cannot_be_written_costs_nobody_else_theirs(
     mail_server: MailServer, subscribe: Subscribe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alice, bob = subscribe("alice"), subscribe("bob")
-    read = sending.content.Reader.read
+    read = content.Reader.read
 
     def read_all_but_alices(self: Any, some: Any) -> Any:
         if any(run.user_id == alice.pk for run in some):
             raise ValueError("on purpose")
         return read(self, some)
 
-    monkeypatch.setattr(sending.content.Reader, "read", read_all_but_alices)
+    monkeypatch.setattr(content.Reader, "read", read_all_but_alices)
     report = send_due()
 
     assert (report.sent, report.later) == (1, 1)

@@ -21,7 +21,8 @@ ZONES = (
 
 
 def utc(*parts: int) -> dt.datetime:
-    return dt.datetime(*parts, tzinfo=dt.UTC)  # type: ignore[misc]  # tzinfo is not among the parts
+    year, month, day, hour, minute = (*parts, 0, 0)[:5]
+    return dt.datetime(year, month, day, hour, minute, tzinfo=dt.UTC)
 
 
 @pytest.mark.parametrize(

@@ -153,7 +153,7 @@ def test_killed_between_sending_and_recording_it_repeats_that_mail_only_under_th
     at_the_third_mail(mail_server, started, signal.SIGKILL)
     started.append(start_command())
     assert started[0].wait(WAIT_S) == -signal.SIGKILL
-    assert len(mail_server.envelopes) == 3
+    mail_server.wait_until_it_has(3)
     assert DigestRun.objects.filter(state=DigestState.SENT).count() == 2
     assert send_due().done == 0, "another process sent what may still be in the first one's hands"
 
