@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from notifications.delivery import vapid, webpush
+from notifications.delivery.base import DeliveryError
 from notifications.models import NotificationPreference, PushSubscription
 from zenithedge import outgoing
 
@@ -130,7 +131,7 @@ def send_test(subscription: PushSubscription) -> None:
     }
     try:
         webpush.send(subscription, json.dumps(shown).encode(), ttl_s=TEST_LIFE_S, urgency="high")
-    except webpush.DeliveryError as error:
+    except DeliveryError as error:
         channel.failed(subscription, error)
         raise
     channel.succeeded(subscription)

@@ -90,7 +90,8 @@ class NotificationManager:
                 return False
             group = _next_attempt_group(fresh)
             rules = NotificationPreference.of(notification.user).rules(windows=[], mutes=[])
-            elsewhere = pending.write_again(fresh, filter(rules.enables, Channel), attempt_group=group)
+            on = [channel.value for channel in Channel if rules.enables(channel)]
+            elsewhere = pending.write_again(fresh, on, attempt_group=group)
             if fresh.seq is None:
                 return elsewhere > 0
             fresh.seq = row_by_row.advance(inbox)

@@ -33,7 +33,7 @@ PATIENCE_S = 120.0
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]  # it has one
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--deliveries", type=int, default=2000)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--workers", action="store_true", help=argparse.SUPPRESS)

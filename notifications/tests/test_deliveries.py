@@ -6,6 +6,7 @@ import datetime as dt
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from django.utils import timezone
 
 from notifications.delivery import draining, hosts, pending
 from notifications.delivery.hosts import Hosts
+from notifications.delivery.registry import CHANNELS
 from notifications.models import (
     DeliveryState,
     InsightNotification,
@@ -119,14 +121,14 @@ def test_a_fault_of_a_channel_is_an_attempt_that_failed(
     notify: Notify, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     log, other = notify(), notify()
-    deliver = draining.CHANNELS["webhook"].deliver
+    deliver = CHANNELS["webhook"].deliver
 
     def break_once(notification: InsightNotification, target: Any) -> None:
         if notification.pk == log.notification_id:
             raise KeyError("nobody thought of this")
         deliver(notification, target)
 
-    monkeypatch.setattr(draining.CHANNELS["webhook"], "deliver", break_once)
+    monkeypatch.setattr(CHANNELS["webhook"], "deliver", break_once)
 
     with caplog.at_level(logging.ERROR, "notifications"):
         assert draining.drain() == {"pending": 1, "sent": 1}
@@ -278,14 +280,14 @@ def test_the_attempt_is_counted_and_leased_before_anything_is_sent(
 ) -> None:
     log = notify()
     seen: list[tuple[int, bool]] = []
-    submit = draining.ThreadPoolExecutor.submit
+    submit = ThreadPoolExecutor.submit
 
     def look(*args: Any) -> Any:
         log.refresh_from_db()
         seen.append((log.attempts, log.lease_until is not None and log.lease_until > timezone.now()))
         return submit(*args)
 
-    monkeypatch.setattr(draining.ThreadPoolExecutor, "submit", look)
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", look)
 
     draining.drain()
 

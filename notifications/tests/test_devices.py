@@ -21,7 +21,7 @@ from signals.models import Signal
 
 URL = "/notifications/api/push-subscriptions/"
 ENDPOINT = "https://fcm.googleapis.com/fcm/send/alices-phone"
-_, _, KEYS = make_keys()
+KEYS = make_keys()[2]
 PIXEL = "Mozilla/5.0 (Linux; Android 16; Pixel 9) AppleWebKit/537.36 Chrome/150.0.0.0 Mobile Safari/537.36"
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db]

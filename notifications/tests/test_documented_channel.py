@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 
 from notifications.delivery import draining, pending
 from notifications.delivery.hosts import Hosts
+from notifications.delivery.registry import CHANNELS
 from notifications.models import NotificationDeliveryLog
 from notifications.tests.rows import store_notification
 from signals.models import Signal
@@ -31,7 +32,7 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: dict[str, Any] = {}
     exec(compile(EXAMPLE, "docs/deliveries.md", "exec"), names)  # noqa: S102 - ours
     channel = names["SystemLog"]()
-    monkeypatch.setitem(draining.CHANNELS, channel.name, channel)
+    monkeypatch.setitem(CHANNELS, channel.name, channel)
     return found
 
 
