@@ -5,12 +5,10 @@ So a letter without one, in what a person sees, is a text that somebody forgot t
 
 from __future__ import annotations
 
-import gettext
 import re
 from pathlib import Path
-from typing import Any
 
-from babel.messages import mofile
+from babel.messages import mofile, pofile
 from babel.messages.catalog import Catalog
 from django.apps import apps
 from django.conf import locale as django_locale
@@ -19,9 +17,6 @@ from scripts import messages
 
 LANGUAGE = "en-xa"
 LOCALE = "en_XA"
-# Django's own texts are only in its translations; any complete one lists them.
-A_COMPLETE_LANGUAGE = "de"
-CONTEXT_ENDS = "\x04"
 
 PLAIN = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 MARKED = "áḃćďéḟǵĥíĵķĺḿńóṕʠŕśťúṽẃẋýžÁḂĆĎÉḞǴĤÍĴĶĹḾŃÓṔɊŔŚŤÚṼẂẊÝŽ"
@@ -55,13 +50,11 @@ def write(directory: Path) -> None:
 def add_djangos_own(catalog: Catalog) -> None:
     roots = [Path(django_locale.__path__[0]), *(Path(app.path) / "locale" for app in apps.get_app_configs())]
     for root in roots:
-        path = root / A_COMPLETE_LANGUAGE / "LC_MESSAGES" / "django.mo"
+        path = root / "en" / "LC_MESSAGES" / "django.po"
         if not path.exists():
             continue
         with path.open("rb") as file:
-            known: dict[Any, str] = gettext.GNUTranslations(file)._catalog  # type: ignore[attr-defined]
-        for key in known:
-            plural = isinstance(key, tuple)
-            context, _, text = (key[0] if plural else key).rpartition(CONTEXT_ENDS)
-            if text and text not in catalog:
-                catalog.add((text, text) if plural else text, context=context or None)
+            known = pofile.read_po(file)
+        for message in known:
+            if message.id and message.id not in catalog:
+                catalog.add(message.id, context=message.context)

@@ -14,7 +14,10 @@ from django.contrib.auth.models import User
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import get_resolver, reverse
+from django.utils import timezone
 
+from notifications.digests import content, mail, runs
+from notifications.models import NotificationPreference
 from notifications.tests.rows import store_notification
 from signals.models import Signal, WebhookRequest, WebhookSource
 from zenithedge import texts
@@ -26,8 +29,11 @@ SHOWN_ATTRIBUTES = {"title", "alt", "placeholder", "aria-label", "aria-roledescr
 NO_TEXT = {"script", "style", "code", "kbd", "pre", "textarea"}
 # Names, which are the same in every language, and what a machine has to find as it is.
 NAMES = re.compile(
-    r"ZenithEdge|TradingView|Axes|ID|True|False|None|<b>|[0-9a-f]{8}\b|\w+:\w+:\w+|\{.*\}|[A-Z]{6}\b|MeanReversion|SMC|TrendFollower|English|Deutsch|UTC"
-    r"|[\w.+-]+@[\w.-]+|https?://\S+|[A-Z]\w+(/[\w+-]+)+|\b\d+ ?[mhdw]\b"
+    r"ZenithEdge|TradingView|English|Deutsch|UTC|testserver"
+    r"|[A-Z]{6}\b|MeanReversion|SMC|TrendFollower"
+    r"|Axes|Access (attempt|failure|log)s|ID|True|False|None|<b>"  # in the admin
+    r"|[0-9a-f]{8}\b|\w+:\w+:\w+|\{.*\}"
+    r"|[\w.+-]+@[\w.-]+|https?://\S+|[A-Z]\w+(/[\w+-]+)+|\b\d+ ?[mhdwHDW]\b"
 )
 # Admin pages of models that are not ours; the names of permissions in them are rows.
 DJANGOS_OWN = ("/admin/auth/", "/admin/axes/")
@@ -146,6 +152,26 @@ def addresses() -> list[str]:
     return [*found, "/nowhere/", "/notifications/?before=nonsense", "/notifications/?symbol=ΧΧΧ"]
 
 
+WRONG_FORMS = {
+    "login": {"username": NAME, "password": "ὄ"},
+    "password_change": {"old_password": "ὄ", "new_password1": "1", "new_password2": "2"},
+    "password_reset": {"email": "ὄ"},
+    "connect": {"name": ""},
+    "preferences": {
+        "min_confidence": "101",
+        "symbols_filter": ["ὄ ὄ"],
+        "time_zone": "ὄ",
+        "quiet_start_time": "25:00",
+        "quiet_end_time": "",
+        "digest_time": "ὄ",
+        "quiet_mode": "ὄ",
+        "language": "ὄ",
+        "paused_until": "ὄ",
+        "quiet_weekdays": ["9"],
+    },
+}
+
+
 @pytest.mark.parametrize("who", ["trader", "admin"])
 def test_every_page_is_marked_throughout(request: pytest.FixtureRequest, rows: Signal, who: str) -> None:
     user = request.getfixturevalue(who)
@@ -157,3 +183,80 @@ def test_every_page_is_marked_throughout(request: pytest.FixtureRequest, rows: S
 
     if found:
         pytest.fail("Not marked:\n" + "\n".join(f"{address}  {text}" for text, address in found.items()), pytrace=False)
+
+
+@pytest.mark.parametrize("name", WRONG_FORMS)
+def test_what_is_wrong_with_a_form_is_marked(trader: User, name: str) -> None:
+    client = Client() if name in {"login", "password_reset"} else signed_in(trader)
+
+    response = client.post(reverse(name), WRONG_FORMS[name])
+
+    assert response.status_code in {200, 400}
+    assert missed_in(response) == []
+
+
+@pytest.mark.parametrize("name", ["connect_rename", "connect_pause", "connect_resume", "connect_delete"])
+def test_what_was_done_is_said_in_marked_words(rows: Signal, trader: User, name: str) -> None:
+    source = WebhookSource.objects.get(user=trader)
+
+    response = signed_in(trader).post(reverse(name, args=[source.pk]), {"name": STRATEGY}, follow=True)
+
+    assert response.redirect_chain
+    assert missed_in(response) == []
+
+
+def test_a_test_insight_is_stored_and_told_in_marked_words(trader: User) -> None:
+    """The site's language here is the marked one, and so is what its validator writes."""
+    response = signed_in(trader).post(reverse("connect_test"), follow=True)
+
+    signal = Signal.objects.get()
+    said = [signal.validation.context_summary, signal.validation.recommendation]
+    said += [entry["explanation"] for entry in signal.validation.breakdown.values()]
+    assert missed([text.replace(signal.strategy, "") for text in said]) == []
+    assert missed_in(response) == []
+
+
+def test_saving_preferences_says_what_changed_in_marked_words(trader: User) -> None:
+    client = signed_in(trader)
+    address = reverse("preferences")
+    shown = client.get(address).context["form"].initial
+    posted = {name: value for name, value in shown.items() if value not in (None, False)}
+    response = client.post(address, posted | {"min_confidence": "80", "high_priority_only": "on"}, follow=True)
+
+    assert response.redirect_chain
+    assert missed_in(response) == []
+
+
+def test_the_mail_for_a_new_password_is_marked(trader: User, mailoutbox: list[Any]) -> None:
+    Client().post(reverse("password_reset"), {"email": trader.email})
+
+    (sent,) = mailoutbox
+    assert missed([sent.subject, *re.sub(r"https?://\S+", "", sent.body).split("\n")]) == []
+
+
+def test_the_daily_mail_is_marked(rows: Signal, trader: User) -> None:
+    run = runs.open_trial(trader, timezone.now())
+    assert run
+    (digest,) = content.Reader().read([run])
+
+    message = mail.message(run, digest, NotificationPreference.of(trader))
+
+    html = str(message.alternatives[0][0])
+    assert missed([message.subject, *re.sub(r"https?://\S+", "", str(message.body)).split("\n")]) == []
+    assert missed(TextReader(html).texts) == []
+
+
+def test_what_the_api_tells_a_person_is_marked(trader: User) -> None:
+    client = signed_in(trader)
+    wrong = {"min_confidence": 101, "time_zone": "ὄ", "symbols_filter": ["ὄ ὄ"], "language": "ὄ"}
+    refused = client.post(reverse("api_update_preferences"), wrong, content_type="application/json").json()["error"]
+
+    assert missed([refused["message"], *(text for texts in refused["fields"].values() for text in texts)]) == []
+
+
+def test_a_text_that_nobody_wrapped_is_found() -> None:
+    page = (
+        '<title>⟦ṕáǵé⟧</title><p>⟦ĺóśť⟧ EURUSD, 1h</p><p title="Close">⟦ĺóśť⟧</p><input type="submit" value="Send">'
+        "<code>plot_0</code><template><b>New</b></template>"
+    )
+    assert missed(TextReader(page).texts) == ["Close", "New", "Send"]

@@ -82,12 +82,14 @@ UNFINISHED_DISPATCHES = "SELECT count(*) FROM notifications_insightdispatch WHER
 class Site:
     """One server at a fixed address, which can be killed and started again on the same database."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **variables: str) -> None:
+        """`variables` are added to the environment of its processes."""
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.webhook_path = ""
         self.sessions: dict[str, str] = {}  # a session's key for each of the cast
         self._folder = folder
+        self._variables = variables
         self._database = folder / "site.sqlite3"
         self._as_founded = folder / "as_founded.sqlite3"
         self._server: subprocess.Popen[bytes] | None = None
@@ -133,8 +135,14 @@ class Site:
             return signal_id
 
     def post_alerts(self, *symbols: str, **fields: Any) -> list[int]:
-        """Post them one after the other; returns the signals' ids when every trader has been notified."""
-        signal_ids = [self.post_alert(symbol, **fields) for symbol in symbols]
+        """Post them one after the other; returns the signals' ids when every trader has been notified.
+
+        Each is an entry of its own: the same symbol again comes of another strategy.
+        """
+        signal_ids = [
+            self.post_alert(symbol, **{"strategy": strategy_of_its_own(symbols[:number].count(symbol))} | fields)
+            for number, symbol in enumerate(symbols)
+        ]
         self._wait_until_there_is_none(UNFINISHED_DISPATCHES, "dispatches")
         return signal_ids
 
@@ -203,7 +211,12 @@ class Site:
             "DJANGO_SECRET_KEY": "of-a-test-" + "x" * 50,
             "DJANGO_DEBUG": "false",
             "WEBHOOK_REQUESTS_PER_MINUTE": "10000",  # the tests of a minute share one webhook
+            **self._variables,
         }
+
+
+def strategy_of_its_own(times_before: int) -> str:
+    return f"ZenithEdge {times_before + 1}" if times_before else "ZenithEdge"
 
 
 def copy_database(source: Path, target: Path) -> None:
