@@ -32,7 +32,7 @@ def _cursor() -> CursorWrapper:
     if connection.vendor != "postgresql":
         return connection.cursor()
     connection.ensure_connection()
-    cursor = _PreparingCursor(connection.connection)
+    cursor: Any = _PreparingCursor(connection.connection)  # the driver's own is what these two wrap
     return connection.make_debug_cursor(cursor) if connection.queries_logged else connection.make_cursor(cursor)
 
 

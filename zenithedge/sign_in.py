@@ -94,7 +94,7 @@ class ThrottledPasswordChangeView(PasswordChangeView):
             return too_many(request, rates.next_window_s(rates.HOUR_S))
         return super().post(request, *args, **options)
 
-    def form_invalid(self, form: PasswordChangeForm[Any]) -> HttpResponse:
+    def form_invalid(self, form: PasswordChangeForm) -> HttpResponse:
         _count_guess(self.request, form)
         return super().form_invalid(form)
 
@@ -114,7 +114,7 @@ def _has_guessed_enough(request: HttpRequest) -> bool:
     return rates.count("old-password", str(request.user.pk), rates.HOUR_S) >= WRONG_OLD_PASSWORDS_AN_HOUR
 
 
-def _count_guess(request: HttpRequest, form: PasswordChangeForm[Any]) -> None:
+def _count_guess(request: HttpRequest, form: PasswordChangeForm) -> None:
     if "old_password" in form.errors and form.data.get("old_password"):
         rates.add("old-password", str(request.user.pk), rates.HOUR_S)
 

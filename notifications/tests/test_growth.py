@@ -90,5 +90,5 @@ def explained() -> Iterator[list[Plan]]:
 
 def most_rows(plan: Plan) -> float:
     """The most rows that a node of the plan, or one below it, has had in its hands."""
-    own = plan["Actual Loops"] * (plan["Actual Rows"] + plan.get("Rows Removed by Join Filter", 0))
+    own: float = plan["Actual Loops"] * (plan["Actual Rows"] + plan.get("Rows Removed by Join Filter", 0))
     return max([own, *map(most_rows, plan.get("Plans", []))])
