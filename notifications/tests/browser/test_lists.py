@@ -111,8 +111,8 @@ def test_a_filter_is_in_the_address_and_holds_for_what_arrives(trader: Trader, s
     page.get_by_label("Symbol").select_option("EURUSD")
     expect(rows(page)).to_have_count(1)
     expect(page).to_have_url(f"{site.url}/?symbol=EURUSD")
-    site.post_alert("GBPUSD")
-    site.post_alert("EURUSD")
+    site.post_alert("GBPUSD", strategy="SMC")
+    site.post_alert("EURUSD", strategy="SMC")
     expect(rows(page)).to_have_count(2)
     expect(rows(page).filter(has_text="GBPUSD")).to_have_count(0)
     page.reload()
@@ -143,8 +143,8 @@ def test_filters_combine_and_each_can_be_taken_off(trader: Trader, site: Site) -
     expect(page).to_have_url(f"{site.url}/notifications/?q=oil")
     expect(rows(page)).to_have_count(2)
     go_live(page)
-    site.post_alert("EURUSD")
-    site.post_alert("GBPUSD", news_headline="Oil recovers")
+    site.post_alert("EURUSD", strategy="SMC")
+    site.post_alert("GBPUSD", strategy="SMC", news_headline="Oil recovers")
     expect(rows(page)).to_have_count(3)
     expect(rows(page).first).to_contain_text("Oil recovers")
 
@@ -204,4 +204,4 @@ def test_rows_out_of_sight_cost_no_layout_and_a_row_is_small(trader: Trader, sit
     site.post_alerts(*SYMBOLS * 3)
     page = trader.sign_in(path="/notifications/")
     expect(rows(page).last).to_have_css("content-visibility", "auto")
-    assert rows(page).last.evaluate("(row) => row.querySelectorAll('*').length") <= 28
+    assert rows(page).last.evaluate("(row) => row.querySelectorAll('*').length") <= 36
