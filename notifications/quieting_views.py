@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpResponse, JsonResponse
 from django.utils import timezone
+from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 MAX_MUTE_H = 30 * 24
-UNKNOWN_PAUSE = f"Give one of {', '.join(PauseFor.values)}."
+UNKNOWN_PAUSE = format_lazy(gettext_lazy("Give one of {choices}."), choices=", ".join(PauseFor.values))
 
 _FIELDS: dict[MuteKind, NamesField] = {
     MuteKind.SYMBOL: SymbolsField(canonical=canonical_symbols, noun="symbols"),
@@ -71,7 +72,7 @@ def api_pause(request: ApiRequest) -> HttpResponse:
     body = read_json_object(request, {"for"})
     wanted = _wanted_pause(body.get("for"))
     if wanted is None:
-        raise _invalid({"for": [UNKNOWN_PAUSE]})
+        raise _invalid({"for": [str(UNKNOWN_PAUSE)]})
     until = quieting.pause(request.user, wanted, timezone.now())
     return JsonResponse(
         {
@@ -142,7 +143,7 @@ def _invalid(errors: FieldErrors) -> ApiError:
 def pause(request: ApiRequest) -> HttpResponse:
     wanted = _wanted_pause(request.POST.get("for"))
     if wanted is None:
-        messages.error(request, UNKNOWN_PAUSE)
+        messages.error(request, str(UNKNOWN_PAUSE))
     else:
         until = quieting.pause(request.user, wanted, timezone.now())
         messages.success(request, _words_for_pause(request.user, until))
