@@ -32,6 +32,7 @@ MakeInsight = Callable[..., Signal]
 NOW = dt.datetime(2026, 10, 28, 15, 30, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
 HOUR = dt.timedelta(hours=1)
+MINUTE = dt.timedelta(minutes=1)
 
 
 @pytest.fixture(autouse=True)
@@ -114,7 +115,7 @@ def random_rules(chance: random.Random) -> Rules:
 def store_insights(user: User, other: User, number: int, chance: random.Random) -> None:
     """Of the user, of the house and of somebody else; in storms, with news, open, closed, and scored twice."""
     fields: dict[str, Any] = {"timeframe": "1h", "side": "buy", "sl": 1, "tp": 2}
-    signals, starts = [], [NOW - chance.random() * 33 * DAY for _ in range(number // 4)]
+    signals, starts = [], [NOW - chance.random() * 33 * DAY for _ in range(number // 16)]
     for _ in range(number):
         received_at = chance.choice(starts) + chance.randrange(900) * dt.timedelta(seconds=1)
         bar_time = chance.choice([None, received_at - dt.timedelta(seconds=chance.choice([0, 30, 300]))])
@@ -148,8 +149,8 @@ def store_insights(user: User, other: User, number: int, chance: random.Random) 
             revision=revision,
             fingerprint="",
             state=chance.choice([DispatchState.DONE, DispatchState.DONE, DispatchState.OPEN, DispatchState.CLOSED]),
-            opened_at=signal.received_at,
-            finished_at=chance.choice([None, signal.received_at + dt.timedelta(seconds=chance.randrange(90))]),
+            opened_at=min(signal.received_at + (revision - 1) * 20 * HOUR, NOW),
+            finished_at=chance.choice([None, min(signal.received_at + (revision - 1) * 20 * HOUR + MINUTE, NOW)]),
         )
         for signal in signals
         for revision in range(1, 1 + chance.choice([0, 1, 1, 2]))
