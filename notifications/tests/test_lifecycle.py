@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.contrib.auth.models import User
+from django.test import Client
 from django.utils import timezone
 
 from notifications import lifecycle, stream
@@ -183,3 +184,41 @@ class TestExpiring:
 
         assert [frame["seq"] for _, frame in hints] == [1, 2, 3, 4]
         assert stream.position(alice.pk).last_seq == 4
+
+
+class TestWhatABriefToldOf:
+    @pytest.fixture
+    def brief(self, quiet_alice: User, make_insight: MakeSignal, hints: Hints) -> dict[str, Any]:
+        """Of four that were held: one expired, one was turned, two are live; and one that came afterwards."""
+        with time_machine.travel(NIGHT, tick=False):
+            make_insight(quiet_alice, timeframe="1h", received_at=NIGHT, symbol="GBPUSD", truth_index=95)
+            make_insight(quiet_alice, timeframe="4h", received_at=NIGHT, truth_index=90)
+            later = NIGHT + dt.timedelta(minutes=1)
+            opposite = make_insight(
+                quiet_alice, timeframe="4h", received_at=later, side="sell", sl=2, tp=1, price=None, truth_index=70
+            )
+            reversals.reverse(opposite)
+            make_insight(quiet_alice, timeframe="4h", received_at=NIGHT, symbol="USDJPY", truth_index=85)
+        lifecycle.release_held(MORNING)
+        with time_machine.travel(MORNING + dt.timedelta(hours=1), tick=False):
+            make_insight(quiet_alice, received_at=MORNING, symbol="AUDUSD")
+        return next(frame for _, frame in hints if frame["type"] == "brief")
+
+    def test_its_link_lists_just_these_what_still_matters_first(
+        self, brief: dict[str, Any], alice: User, client: Client
+    ) -> None:
+        client.force_login(alice)
+        page = client.get(brief["url"])
+
+        shown = [(row.signal.symbol, row.signal.side) for row in page.context["notifications"]]
+        assert shown == [("USDJPY", "buy"), ("EURUSD", "sell"), ("EURUSD", "buy"), ("GBPUSD", "buy")]
+        assert "Was held until" in page.content.decode()
+
+    def test_nobody_else_sees_them(self, brief: dict[str, Any], bob: User, client: Client) -> None:
+        client.force_login(bob)
+        assert client.get(brief["url"]).context["notifications"] == []
+
+    @pytest.mark.parametrize("query", ["released=soon", "released=2026-03-05T07:00:00", "entry=-1", "entry=x"])
+    def test_what_no_link_says_is_refused(self, alice: User, client: Client, query: str) -> None:
+        client.force_login(alice)
+        assert client.get(f"/notifications/?{query}").status_code == 400
