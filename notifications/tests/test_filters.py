@@ -131,7 +131,7 @@ class TestHistory:
     @pytest.fixture
     def rows(self, alice: User, make_signal: MakeSignal) -> dict[str, InsightNotification]:
         now = timezone.now()
-        quiet = {"seq": None, "held_until": now + dt.timedelta(hours=5), "reason": Reason.QUIET_HOURS}
+        quiet: dict[str, Any] = {"seq": None, "held_until": now + dt.timedelta(hours=5), "reason": Reason.QUIET_HOURS}
         return {
             "won": store_notification(alice, make_signal(outcome=Outcome.WIN), read=True),
             "expired": store_notification(alice, make_signal(outcome=Outcome.EXPIRED), expired_at=now),
@@ -200,7 +200,7 @@ class TestHistory:
         assert response.context["unread_count"] == 1
 
     def test_goes_on_behind_a_held_one(self, browser: Client, alice: User, make_signal: MakeSignal) -> None:
-        quiet = {"seq": None, "held_until": timezone.now() + dt.timedelta(hours=5)}
+        quiet: dict[str, Any] = {"seq": None, "held_until": timezone.now() + dt.timedelta(hours=5)}
         rows = [store_notification(alice, make_signal(), **quiet) for _ in range(22)]
 
         first = browser.get(reverse("history"))
