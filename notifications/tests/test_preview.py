@@ -23,6 +23,7 @@ from notifications import announcing, past_insights, preference_views, preferenc
 from notifications.models import DispatchState, InsightDispatch, Mute, NotificationPreference, QuietWindow
 from notifications.preferences import Channel, Facts, MuteKind, MuteRule, QuietMode, Rules, Verdict
 from notifications.preview import Day, Period, Preview, Tally, Wishes
+from notifications.priority import Priority
 from notifications.quiet import Window, zone_or_utc
 from notifications.tests.rows import stored_rows
 from signals.models import Outcome, Signal, TradeValidation
@@ -115,7 +116,7 @@ def random_rules(chance: random.Random) -> Rules:
 def store_insights(user: User, other: User, number: int, chance: random.Random) -> None:
     """Of the user, of the house and of somebody else; in storms, with news, open, closed, and scored twice."""
     fields: dict[str, Any] = {"timeframe": "1h", "side": "buy", "sl": 1, "tp": 2}
-    signals, starts = [], [NOW - chance.random() * 33 * DAY for _ in range(number // 16)]
+    signals, starts = [], [NOW - chance.random() * 33 * DAY for _ in range(number // 32)]
     for _ in range(number):
         received_at = chance.choice(starts) + chance.randrange(900) * dt.timedelta(seconds=1)
         bar_time = chance.choice([None, received_at - dt.timedelta(seconds=chance.choice([0, 30, 300]))])
@@ -204,6 +205,19 @@ def test_the_figures_are_those_of_decide_for_each_insight(alice: User, bob: User
         for period in looked.periods:
             assert period.draft == tally_of(drafted, period.days)
             assert period.saved == tally_of(kept, period.days)
+
+
+def test_each_insight_has_the_priority_that_it_is_announced_with(alice: User, bob: User) -> None:
+    store_insights(alice, bob, 160, random.Random(1))
+
+    found = {insight.signal_id: insight.facts for insight in past_insights.read(alice, NOW - 30 * DAY)}
+
+    signals = Signal.objects.select_related("validation").in_bulk(list(found))
+    assert {facts.priority for facts in found.values()} == set(Priority)
+    for signal_id, facts in found.items():
+        signal = signals[signal_id]
+        assert facts.priority == announcing.calculate_priority(signal)
+        assert facts.ai_confidence == signal.ai_confidence
 
 
 # --- Which insights -------------------------------------------------------------------------------------------------
