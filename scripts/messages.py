@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import django
 from babel.messages import mofile, pofile
@@ -40,14 +41,14 @@ SOURCES = {
 }
 
 
-def template(file: BytesIO, keywords: object, comment_tags: object, options: object) -> Iterator[tuple[object, ...]]:
+def template(file: Any, keywords: Any, comment_tags: Any, options: Any) -> Iterator[Any]:
     """Babel's way to read a Django template: as Django's own makemessages turns it into calls."""
     from babel.messages.extract import extract_python
 
     code = templatize(file.read().decode())
     # What is left of the text between the calls keeps its place on the line, which Python would read as indentation.
     lines = "\n".join(line.strip() for line in code.split("\n"))
-    yield from extract_python(BytesIO(lines.encode()), keywords, comment_tags, {"encoding": "utf-8"})  # type: ignore[arg-type]
+    yield from extract_python(BytesIO(lines.encode()), keywords, comment_tags, {"encoding": "utf-8"})
 
 
 def extracted(domain: str) -> Catalog:
@@ -101,8 +102,8 @@ def missing(catalog: Catalog) -> list[str]:
     return [str(message.id) for message in catalog if message.id and (message.fuzzy or not _is_whole(message.string))]
 
 
-def _is_whole(text: str | tuple[str, ...] | list[str]) -> bool:
-    return bool(text) if isinstance(text, str) else bool(text) and all(text)
+def _is_whole(text: str | tuple[str, ...] | list[str] | None) -> bool:
+    return bool(text) and (isinstance(text, str) or all(text or ()))
 
 
 def main() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from django.apps import AppConfig, apps
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy, override
 
 OUR_APPS = ("signals", "notifications")
@@ -22,11 +21,10 @@ def translate(app: AppConfig) -> None:
         meta = model._meta
         meta.verbose_name_plural = gettext_lazy(str(meta.verbose_name_plural))
         meta.verbose_name = gettext_lazy(str(meta.verbose_name))
-        for field in meta.get_fields():
-            if not isinstance(getattr(field, "verbose_name", None), str):
-                continue
-            field.verbose_name = gettext_lazy(field.verbose_name)
-            if field.help_text and not isinstance(field.help_text, Promise):
+        for field in meta.fields:
+            if isinstance(field.verbose_name, str):
+                field.verbose_name = gettext_lazy(field.verbose_name)
+            if isinstance(field.help_text, str) and field.help_text:
                 field.help_text = gettext_lazy(field.help_text)
 
 
@@ -35,7 +33,7 @@ def texts() -> Iterator[tuple[str, str]]:
     with override(None):
         for app in OUR_APPS:
             for model in apps.get_app_config(app).get_models():
-                named = [model._meta, *model._meta.get_fields()]
+                named = [model._meta, *model._meta.fields]
                 found = [
                     getattr(one, name, "")
                     for one in named

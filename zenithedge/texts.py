@@ -6,6 +6,7 @@ Django's own view would answer with a script that makes globals, and would be on
 from __future__ import annotations
 
 import gettext
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, TypedDict
 
@@ -46,5 +47,8 @@ def catalogue(language: str) -> Catalogue | None:
             texts.setdefault(key[0], {})[key[1]] = text
         elif key:  # the empty one is the file's head
             texts[key] = text
-    forms = {text: [found[n] for n in sorted(found)] for text, found in texts.items() if isinstance(found, dict)}
-    return {"texts": texts | forms, "plural": "".join(str(translations.plural(count)) for count in COUNTS)}  # type: ignore[attr-defined]
+    for text, found in texts.items():
+        if isinstance(found, dict):
+            texts[text] = [found[n] for n in sorted(found)]
+    rule: Callable[[int], int] = translations.plural  # type: ignore[attr-defined]  # as Django reads that too
+    return Catalogue(texts=texts, plural="".join(str(rule(count)) for count in COUNTS))

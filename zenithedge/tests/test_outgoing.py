@@ -7,6 +7,7 @@ import datetime as dt
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,6 +22,7 @@ from cryptography.x509.oid import NameOID
 from zenithedge import outgoing
 from zenithedge.outgoing import AddressRefused, CallFailed
 
+MOST_DROPS = 500
 Resolve = Callable[[str, list[str]], None]
 
 
@@ -180,20 +182,19 @@ def _answer(request: BaseHTTPRequestHandler, status: int, headers: dict[str, str
 
 @contextlib.contextmanager
 def dripping(server: Receiver, beginning: bytes) -> Iterator[None]:
-    """The server begins its answer so and then sends a byte each 20 ms, until the block is left."""
-    done = threading.Event()
+    """The server begins its answer so and then sends a byte each 20 ms; it has to be left long before the last."""
+    drops = iter(range(MOST_DROPS))
 
     def drip(request: BaseHTTPRequestHandler) -> None:
         request.wfile.write(beginning)
         with contextlib.suppress(OSError):
-            while not done.wait(0.02):
+            for _ in drops:
+                time.sleep(0.02)
                 request.wfile.write(b"x")
 
     server.answer = drip
-    try:
-        yield
-    finally:
-        done.set()
+    yield
+    assert next(drops, None) is not None, "the client waited for all of it"
 
 
 @pytest.fixture

@@ -92,9 +92,11 @@ def not_literal(source: str) -> list[int]:
     What was kept in English to be read later, an attribute or an error, was marked where it was made.
     """
     calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
-    ours = [node for node in calls if isinstance(node.func, ast.Name) and node.func.id in FUNCTIONS]
+    named = [(node.func.id, node) for node in calls if isinstance(node.func, ast.Name)]
     return [
-        node.lineno for node in ours if not all(map(is_text_or_kept, node.args[: 2 if node.func.id[0] == "n" else 1]))
+        node.lineno
+        for name, node in named
+        if name in FUNCTIONS and not all(map(is_text_or_kept, node.args[: 2 if name[0] == "n" else 1]))
     ]
 
 
