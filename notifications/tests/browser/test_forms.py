@@ -133,11 +133,12 @@ def test_a_mute_is_added_and_taken_back(trader: Trader) -> None:
 
 
 @AT_BOTH_WIDTHS
-def test_a_link_to_a_setting_brings_it_into_sight(trader: Trader) -> None:
-    page = trader.sign_in(path=f"{PREFERENCES}#id_min_confidence")
+def test_a_link_to_a_setting_brings_it_into_sight(new_trader: Callable[..., Trader], width: int) -> None:
+    page = new_trader(width=width, reduced_motion="reduce").sign_in(path=f"{PREFERENCES}#id_min_confidence")
     header = page.locator(".site-header").bounding_box()
     setting = page.locator("[data-confidence]")
     expect(setting).to_have_css("outline-style", "solid")
+    expect(setting).to_be_in_viewport()
     box = setting.bounding_box()
     assert header is not None
     assert box is not None
