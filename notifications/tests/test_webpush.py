@@ -240,7 +240,9 @@ def test_without_a_configured_pair_one_is_made_once_and_kept_from_others(setting
 
 
 @pytest.mark.parametrize(
-    ("public", "private"), [("", "x"), ("x", ""), ("x", "!"), (vapid.generate()[0], vapid.generate()[1])]
+    ("public", "private"),
+    [("", "x"), ("x", ""), ("x", "!"), (vapid.generate()[0], vapid.generate()[1])],
+    ids=["no public one", "no private one", "neither", "of two pairs"],  # keys differ from process to process
 )
 def test_half_a_pair_or_two_halves_are_named_by_the_checks(settings: Any, public: str, private: str) -> None:
     settings.VAPID_PUBLIC_KEY, settings.VAPID_PRIVATE_KEY = public, private

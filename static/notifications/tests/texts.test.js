@@ -9,7 +9,10 @@ let loads = 0;
 /** The module as a page loads it that comes with this catalogue. */
 async function inPage(catalogue, lang = "pl") {
   const block = catalogue && { textContent: JSON.stringify(catalogue) };
-  globalThis.document = { querySelector: (selector) => (selector === "#texts" ? block : null), documentElement: { lang } };
+  globalThis.document = {
+    querySelector: (selector) => (selector === "#texts" ? block : null),
+    documentElement: { lang },
+  };
   return import(`../texts.js?${++loads}`);
 }
 
