@@ -14,10 +14,15 @@ from notifications.tests.browser.site import Site
 from zenithedge.tests import pseudo
 from zenithedge.tests.test_every_text import missed
 
+pytestmark = pytest.mark.browser
+
 SENTENCE = "Ἡ τιμὴ ἀνεβαίνει, ὡς εἴπομεν, καὶ πάλιν ἀναβήσεται μέχρι τῆς ἑσπέρας."
 NEWS = {"news_headline": SENTENCE, "news_context": SENTENCE, "strategy": "Ὁδός"}
 # Names of the cast, and what Intl writes by itself, which has no marked language.
-DATA = re.compile(r"\b(alice|[A-Z]{6})\b|\b\d+ (min|hr)\. ago|\b(Nov|Dec|AM|PM)\b|^\s*A\s*$")  # the last: her avatar
+MONTHS = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
+DATA = re.compile(  # the last is her avatar
+    rf"\b(alice|[A-Z]{{6}})\b|\b\d+ (min|hr)\. ago|\b({MONTHS}|AM|PM)\b|^\s*A\s*$"
+)
 READ = """() => {
   const seen = (element) => element.checkVisibility({ visibilityProperty: true });
   const shown = (element) => seen(element) && !element.closest("code, kbd, time");
