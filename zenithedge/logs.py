@@ -13,12 +13,14 @@ from zenithedge import log_context
 
 # In the spellings that reach the views (an encoded slash does) or that somebody mistypes.
 TOKEN_PATH = re.compile(
-    r"((?:signals(?:/|%2f)+webhook|digest(?:/|%2f)+unsubscribe)(?:/|%2f)+)[^/\s\"'?]+", re.IGNORECASE
+    r"((?:signals(?:/|%2f)+webhook|digest(?:/|%2f)+unsubscribe|accounts(?:/|%2f)+reset(?:/|%2f)+[^/\s\"'?]+?)(?:/|%2f)+)"
+    r"[^/\s\"'?]+",
+    re.IGNORECASE,
 )
 
 
 def mask_tokens(text: str) -> str:
-    """Blank the secret in `/signals/webhook/<token>/` and `/notifications/digest/unsubscribe/<token>/`."""
+    """Blank the secret of a webhook's address, of a daily e-mail's way out and of `/accounts/reset/<user>/<token>/`."""
     return TOKEN_PATH.sub(r"\1***", text)
 
 

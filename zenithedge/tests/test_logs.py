@@ -19,6 +19,7 @@ from zenithedge.logs import JsonFormatter, mask_server_access_logs, mask_tokens
 
 PATH = "/signals/webhook/s3cret-token_1/"
 LEAVING = "/notifications/digest/unsubscribe/12.s3cret/"
+RESET = "/accounts/reset/MQ/d1b-s3cret/"
 
 
 def site_formatter(form: str = "line") -> logging.Formatter:
@@ -44,6 +45,8 @@ def test_the_token_in_a_webhook_address_is_masked(path: str) -> None:
     "path",
     [
         LEAVING,
+        RESET,
+        "/accounts%2freset//MQ%2fs3cret/further",
         "/notifications%2fdigest%2Funsubscribe//12.s3cret",
         "/signals%2Fwebhook/s3cret/",
         "/signals/webhook%2fs3cret",
@@ -58,8 +61,9 @@ def test_no_spelling_of_the_address_shows_the_token(path: str) -> None:
     assert masked.endswith(" HTTP/1.1")
 
 
-def test_other_addresses_stay_as_they_are() -> None:
-    assert mask_tokens("GET /signals/insight/28/ HTTP/1.1") == "GET /signals/insight/28/ HTTP/1.1"
+@pytest.mark.parametrize("path", ["/signals/insight/28/", "/accounts/reset/done/"])
+def test_other_addresses_stay_as_they_are(path: str) -> None:
+    assert mask_tokens(f"GET {path} HTTP/1.1") == f"GET {path} HTTP/1.1"
 
 
 @pytest.mark.parametrize(
@@ -108,6 +112,8 @@ def test_uvicorns_access_log_shows_no_token() -> None:
     [
         f"{PATH}?a=1",
         f"{LEAVING}?a=1",
+        f"{RESET}?a=1",
+        "/accounts%2freset//MQ%2fs3cret/further",
         PATH.rstrip("/"),
         "/Signals/Webhook/s3cret",
         "//signals//webhook//s3cret/",

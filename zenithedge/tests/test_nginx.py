@@ -27,6 +27,8 @@ SPELLINGS = (
     f"/Signals/Webhook/{TOKEN}/",
     f"/notifications/digest/unsubscribe/{TOKEN}/",
     f"/notifications//digest%2funsubscribe/{TOKEN}",
+    f"/accounts/reset/MQ/{TOKEN}/",
+    f"/accounts%2freset//MQ%2f{TOKEN}/further",
 )
 
 
