@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from notifications import past_insights, preferences
 from notifications.figures import begin
 from notifications.past_insights import PastInsight
-from notifications.preferences import Channel, Reason, Rules, Verdict, order_of_window
+from notifications.preferences import Reason, Rules, Verdict, order_of_window
 from notifications.quiet import QuietHours, Window, zone_or_utc
 from signals.models import Outcome
 
@@ -208,7 +208,7 @@ class _Counter:
     def __init__(self, wishes: Wishes, clock: _Clock) -> None:
         self.tallies = [Tally() for _ in range(clock.number_of_days)]
         self._wishes, self._clock = wishes, clock
-        self._channel = _channel(wishes.rules)
+        self._channel = wishes.rules.leading_channel
         self._quiet_at = {start: wishes.rules.quiet_at(start) for start in clock.starts}.__getitem__
 
     def add(self, insight: PastInsight, stretch: int) -> None:
@@ -219,14 +219,6 @@ class _Counter:
             self._wishes.rules, insight.facts, self._channel, clock.starts[stretch], self._quiet_at
         )
         self.tallies[clock.days[stretch]].add(verdict, reason, insight.outcome, at_night=clock.night[stretch])
-
-
-def _channel(rules: Rules) -> Channel:
-    """What disturbs is an alert in the browser, or where that is off a push.
-
-    The rules ask nothing of a channel but whether it is on.
-    """
-    return Channel.PUSH if rules.push_enabled and not rules.web_enabled else Channel.WEBSOCKET
 
 
 def _by_day(dates: Sequence[dt.date], tallies: Sequence[Tally]) -> Iterable[tuple[dt.date, int, int]]:

@@ -21,7 +21,7 @@ from django.urls import reverse
 
 from notifications import announcing, past_insights, preference_views, preferences, preview, preview_words
 from notifications.models import DispatchState, InsightDispatch, Mute, NotificationPreference, QuietWindow
-from notifications.preferences import Channel, Facts, MuteKind, MuteRule, QuietMode, Rules, Verdict
+from notifications.preferences import Facts, MuteKind, MuteRule, QuietMode, Rules, Verdict
 from notifications.preview import Day, Period, Preview, Tally, Wishes
 from notifications.priority import Priority
 from notifications.quiet import Window, zone_or_utc
@@ -110,6 +110,7 @@ def random_rules(chance: random.Random) -> Rules:
         paused_until=chance.choice([None, NOW + HOUR]),
         quiet_windows=tuple(random_window(chance) for _ in range(chance.randrange(3))),
         mutes=tuple(mute for mute in mutes if chance.random() < 0.3),
+        webhook_enabled=chance.random() < 0.5,
     )
 
 
@@ -162,7 +163,6 @@ def counted_one_by_one(user: User, wishes: Wishes, zone: dt.tzinfo) -> Counter[t
     """Each insight decided for by `decide`, with the priority that announcing calculates."""
     found: Counter[tuple[Any, ...]] = Counter()
     rules = wishes.lasting.rules
-    channel = Channel.PUSH if rules.push_enabled and not rules.web_enabled else Channel.WEBSOCKET
     for signal in Signal.objects.visible_to(user).select_related("validation"):
         dispatches = signal.dispatches.exclude(state=DispatchState.CLOSED).order_by("revision")
         dispatch = dispatches.last()
@@ -175,7 +175,7 @@ def counted_one_by_one(user: User, wishes: Wishes, zone: dt.tzinfo) -> Counter[t
             continue
         level = announcing.calculate_priority(signal)
         facts = Facts(signal.symbol, signal.strategy, signal.ai_confidence, level)
-        decision = preferences.decide(rules, facts, channel, moment)
+        decision = preferences.decide(rules, facts, rules.leading_channel, moment)
         night = decision.verdict is Verdict.SEND and (local.hour >= 22 or local.hour < 7)
         reason = decision.reason if decision.verdict is Verdict.SUPPRESS else None
         for days in (7, 30) if ago < 7 else (30,):
@@ -276,6 +276,15 @@ def test_a_pause_and_a_mute_that_ends_say_nothing_about_other_days(alice: User, 
 
     assert month(look(alice, rules)).draft.at_once == 1
     assert month(look(alice, replace(rules, mutes=(replace(passing, until=None),)))).draft.hidden == 1
+
+
+@pytest.mark.parametrize("channel", ["web_enabled", "push_enabled", "webhook_enabled"])
+def test_what_one_channel_alone_lets_through_is_not_hidden(alice: User, hand_out: MakeInsight, channel: str) -> None:
+    hand_out(alice)
+    nothing_on = replace(rules_of(alice), web_enabled=False)
+
+    assert month(look(alice, nothing_on)).draft.hidden == 1
+    assert month(look(alice, replace(nothing_on, **{channel: True}))).draft.at_once == 1
 
 
 def test_nights_are_those_of_the_drafts_clock(alice: User, hand_out: MakeInsight) -> None:
