@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.core.management import get_commands
 
 SETTINGS_FILE = settings.BASE_DIR / "zenithedge" / "settings.py"
 VARIABLES = ("DATABASE_URL", "REDIS_URL", "SITE_URL", "EMAIL_URL", "DJANGO_SECRET_KEY", "DJANGO_DEBUG", "TIME_ZONE")
@@ -87,3 +88,19 @@ def test_every_variable_that_the_settings_read_is_in_the_readme(load_settings: A
 
     assert read
     assert {name for name in read if f"| `{name}`" not in readme} == set()
+
+
+def test_every_command_is_in_the_readme() -> None:
+    commands = {name for name, app in get_commands().items() if app in {"notifications", "signals", "zenithedge"}}
+    readme = (settings.BASE_DIR / "README.md").read_text(encoding="utf-8")
+
+    assert commands
+    assert {name for name in commands if not re.search(rf"^\| `{name}[ `]", readme, re.MULTILINE)} == set()
+
+
+def test_every_page_of_the_documentation_is_linked_in_the_readme() -> None:
+    readme = (settings.BASE_DIR / "README.md").read_text(encoding="utf-8")
+    pages = {path.name for path in (settings.BASE_DIR / "docs").iterdir() if path.is_file()}
+
+    assert pages
+    assert {name for name in pages if f"(docs/{name})" not in readme} == set()
