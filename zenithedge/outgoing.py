@@ -163,12 +163,21 @@ def _public_ip(address: Address) -> str:
     return ips[0]
 
 
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+# All that is handed out of IPv6. Python's is_global is true of anything that no list names, such as fec0::/10, which
+# sites used among themselves, and ::/96, which once stood for IPv4.
+UNICAST = ipaddress.IPv6Network("2000::/3")
+
+
 def _refuse_unless_public(ip: ipaddress.IPv4Address | ipaddress.IPv6Address, host: str) -> None:
-    if not all(part.is_global and not part.is_multicast for part in _with_embedded(ip)):
+    if not all(_is_public(part) for part in _with_embedded(ip)):
         raise AddressRefused(f"{host} is not a public address.")
 
 
-NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+def _is_public(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    if isinstance(ip, ipaddress.IPv6Address) and ip not in UNICAST and ip not in NAT64:
+        return False
+    return ip.is_global and not ip.is_multicast
 
 
 def _with_embedded(

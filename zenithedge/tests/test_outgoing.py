@@ -40,7 +40,12 @@ Resolve = Callable[[str, list[str]], None]
         "https://169.254.169.254/latest/meta-data/",
         "https://[::ffff:127.0.0.1]/",
         "https://[64:ff9b::a00:1]/",
+        "https://[64:ff9b:1::a00:1]/",
         "https://[2002:7f00:1::]/",
+        "https://[::7f00:1]/",
+        "https://[::ffff:0:127.0.0.1]/",
+        "https://[fec0::1]/",
+        "https://[4000::1]/",
         "https://224.0.0.1/",
         "https://0.0.0.0/",
         "https://[/",
@@ -58,6 +63,11 @@ def test_only_the_given_hosts_are_called(host: str) -> None:
     outgoing.parse("https://a.push.example.org/1", hosts=["*.push.example.org"])
     with pytest.raises(AddressRefused, match="not among"):
         outgoing.parse(f"https://{host}/1", hosts=["*.push.example.org"])
+
+
+@pytest.mark.parametrize("host", ["93.184.215.14", "[2001:4860:4860::8888]", "[64:ff9b::808:808]"])
+def test_a_public_address_may_be_given_as_such(host: str) -> None:
+    assert outgoing.parse(f"https://{host}/").host == host.strip("[]")
 
 
 @pytest.mark.parametrize("ips", [["127.0.0.1"], ["93.184.215.14", "10.1.2.3"], ["fd00::1"], ["::ffff:192.168.0.1"]])
