@@ -11,6 +11,8 @@ from zenithedge.outgoing import Answer
 
 # Those of the 4xx that say "later": time-out, too early, too many.
 LATER = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
+# Three times what a date takes.
+LONGEST_RETRY_AFTER = 90
 
 
 def raise_unless_taken(answer: Answer, who: str) -> None:
@@ -24,8 +26,12 @@ def raise_unless_taken(answer: Answer, who: str) -> None:
 
 
 def retry_after_s(text: str) -> float | None:
-    """The header as seconds or a date; None for anything else."""
-    if text.strip().isdecimal() and text.isascii():
-        return float(text[:10])
-    moment = parsedate_tz(text)
-    return max(0.0, mktime_tz(moment) - time.time()) if moment else None
+    """The header as seconds or a date; None for anything else, such as a date beyond the calendar."""
+    text = text.strip()[:LONGEST_RETRY_AFTER]
+    if text.isdecimal() and text.isascii():
+        return float(text)
+    try:
+        moment = parsedate_tz(text)
+        return max(0.0, mktime_tz(moment) - time.time()) if moment else None
+    except (ValueError, OverflowError):
+        return None

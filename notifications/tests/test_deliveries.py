@@ -94,6 +94,19 @@ def test_retry_after_is_honoured(notify: Notify, receiver: Receiver, asked: str)
     assert 298 < (log.next_attempt_at - timezone.now()).total_seconds() <= 301
 
 
+@pytest.mark.parametrize(
+    "asked", ["Mon, 01 Jan 99999 00:00:00 GMT", f"Mon, 01 Jan 2030 00:00:00 +{'9' * 400}", "soon", ""]
+)
+def test_a_retry_after_that_names_no_moment_is_passed_over(notify: Notify, receiver: Receiver, asked: str) -> None:
+    log = notify()
+    receiver.reply = lambda request: Reply(503, {"Retry-After": asked})
+
+    assert draining.drain() == {"pending": 1}
+
+    log.refresh_from_db()
+    assert log.error_message == "Your address answered 503."
+
+
 def test_eight_attempts_fit_into_half_an_hour_and_no_ninth_is_made(
     notify: Notify, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
