@@ -26,7 +26,7 @@ def api_push_subscriptions(request: ApiRequest) -> HttpResponse:
     """Always the account of the session: a body cannot say for whom."""
     if request.method == "DELETE":
         body = read_json_object(request, {"endpoint"})
-        if not devices.remove(request.user, endpoint=str(body.get("endpoint"))):
+        if not devices.remove(request.user, endpoint=_named(body, "endpoint")):
             raise ApiError(404, "not_found", "You have no such device.")
         return JsonResponse({"success": True})
     subscription = _subscription(read_json_object(request, {"endpoint", "expirationTime", "keys"}))
@@ -44,7 +44,7 @@ def api_renew_push_subscription(request: HttpRequest) -> HttpResponse:
     The old endpoint is the permission.
     """
     body = read_json_object(request, {"old_endpoint", "endpoint", "expirationTime", "keys"})
-    if not devices.renew(str(body.get("old_endpoint")), _subscription(body)):
+    if not devices.renew(_named(body, "old_endpoint"), _subscription(body)):
         raise ApiError(404, "not_found", "Nobody has this subscription.")
     return JsonResponse({"success": True})
 
@@ -86,6 +86,13 @@ def test_device(request: ApiRequest, device_id: int) -> HttpResponse:
     else:
         messages.success(request, _("A test was sent. It should appear within seconds."))
     return redirect("preferences")
+
+
+def _named(body: dict[str, Any], field: str) -> str:
+    """The endpoint by which a device is asked for. Empty, which is nobody's, for what no address can be: the question
+    itself would fail at a database that takes no NUL."""
+    endpoint = body.get(field)
+    return endpoint if isinstance(endpoint, str) and endpoint.isprintable() else ""
 
 
 def _subscription(body: dict[str, Any]) -> devices.Subscription:

@@ -126,6 +126,17 @@ def test_a_changed_subscription_is_checked_like_a_new_one(alice: User) -> None:
     assert PushSubscription.objects.get().endpoint == ENDPOINT
 
 
+@pytest.mark.parametrize("endpoint", ["", f"{ENDPOINT}\0", 7, None, [ENDPOINT]])
+def test_what_can_be_no_endpoint_is_nobodys(alice: User, endpoint: object) -> None:
+    """PostgreSQL takes no NUL, and a worker that renews needs no session: each such request was a fault in the log."""
+    subscribe(alice)
+
+    assert ask(alice, "DELETE", {"endpoint": endpoint}).status_code == 404
+    renewal = {"old_endpoint": endpoint, **subscription(ENDPOINT + "2")}
+    assert ask(alice, "POST", renewal, URL + "renew/").status_code == 404
+    assert PushSubscription.objects.get().endpoint == ENDPOINT
+
+
 def test_the_token_of_a_push_marks_that_notification_read_and_no_other(
     alice: User, make_signal: Callable[..., Signal]
 ) -> None:
