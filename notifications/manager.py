@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 from django.db.models import Max
 
-from notifications import announcing, dispatching, lifecycle, messages, retention, row_by_row, stream
+from notifications import announcing, changes, dispatching, lifecycle, messages, retention, row_by_row, stream
 from notifications.delivery import pending, websocket
 from notifications.models import InsightNotification, NotificationDeliveryLog, NotificationPreference
 from notifications.preferences import Channel
@@ -128,6 +128,11 @@ class NotificationManager:
     def expire_old(cls) -> int:
         """Mark what is past its expiry as expired; returns how many."""
         return lifecycle.expire_old()
+
+    @classmethod
+    def tell_of_changes(cls) -> int:
+        """Go on with what became of insights and was not told to all of their holders; returns how many are told."""
+        return changes.finish_open()
 
     @classmethod
     def reconcile(cls) -> Reconciled:

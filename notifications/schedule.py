@@ -1,4 +1,7 @@
-"""What runs on a clock, and how often. The worker thread drives this table; each entry is also a command."""
+"""What runs on a clock, and how often. The worker thread or Celery's beat drives this table.
+
+Each entry is also a command, the last one Django's own.
+"""
 
 from __future__ import annotations
 
@@ -38,5 +41,5 @@ JOBS = (
     Job("deliver", 10, 3, waking.sweep),
     Job("send digests", 60, 20, sending.send_due_for_a_while, waits_for_others=True),
     Job("clean up", DAY_S, 15 * 60, retention.delete_old),
-    Job("clear expired sessions", DAY_S, 20 * 60, sessions.clear_expired),  # Django's command: clearsessions
+    Job("clear expired sessions", DAY_S, 20 * 60, sessions.clear_expired),  # as clearsessions
 )

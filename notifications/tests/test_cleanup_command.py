@@ -1,4 +1,4 @@
-"""manage.py cleanup_notifications, reconcile_insights and release_held, as they are typed."""
+"""manage.py cleanup_notifications, reconcile_insights and the other jobs of the schedule, as they are typed."""
 
 import datetime as dt
 import os
@@ -11,8 +11,8 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from notifications import retention
-from notifications.models import InsightNotification, NotificationDeliveryLog
+from notifications import changes, retention
+from notifications.models import ChangeKind, InsightNotification, NotificationDeliveryLog
 from notifications.tests.rows import store_notification
 from signals.models import Signal, TradeValidation
 
@@ -135,3 +135,23 @@ def test_release_held_lets_out_what_is_due(alice: User, make_signal: MakeSignal)
 
     held.refresh_from_db()
     assert held.unread
+
+
+@pytest.mark.django_db(transaction=True)
+def test_expire_notifications_takes_what_is_past_its_time_off_the_badge(alice: User, make_signal: MakeSignal) -> None:
+    past = store_notification(alice, make_signal(alice), expires_at=timezone.now() - dt.timedelta(minutes=1))
+
+    assert run("expire_notifications") == "expired: 1\n"
+
+    past.refresh_from_db()
+    assert past.expired_at is not None
+    assert not past.unread
+
+
+@pytest.mark.django_db(transaction=True)
+def test_tell_of_changes_tells_what_was_left_open(alice: User, make_insight: MakeSignal) -> None:
+    changes.record(ChangeKind.SETTLED, [make_insight(alice).pk], owner_id=alice.pk)
+
+    assert run("tell_of_changes") == "told: 1\n"
+
+    assert InsightNotification.objects.get().seq == 2
