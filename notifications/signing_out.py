@@ -10,6 +10,7 @@ from django.contrib.auth import SESSION_KEY
 from django.utils import timezone
 
 from notifications import realtime
+from notifications.models import PushSubscription
 
 
 class NotOnRecordError(RuntimeError):
@@ -19,7 +20,8 @@ class NotOnRecordError(RuntimeError):
 def sign_out_everywhere(user_id: int) -> int:
     """End all sessions of this user and have every server close their sockets; returns how many sessions ended.
 
-    A session's owner is inside it, so all of them are read, one after the other. Raises NotOnRecordError.
+    Nothing is pushed to their devices any more either: a push shows an insight to whoever holds the device. A session's
+    owner is inside it, so all of them are read, one after the other. Raises NotOnRecordError.
     """
     store_class = import_module(settings.SESSION_ENGINE).SessionStore
     if not hasattr(store_class, "get_model_class"):
@@ -27,6 +29,7 @@ def sign_out_everywhere(user_id: int) -> int:
     keys = _session_keys(store_class, user_id)
     for key in keys:
         store_class().delete(key)  # the engine's own way, so that a cached copy goes too
+    PushSubscription.objects.filter(user_id=user_id).delete()
     realtime.request_recheck(user_id)
     return len(keys)
 

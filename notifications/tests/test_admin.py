@@ -436,6 +436,16 @@ class TestSignOut:
         assert statuses == [401, 401, 200, 200]
         assert LogEntry.objects.get(object_id=str(alice.pk)).change_message.startswith("Signed out on every device")
 
+    def test_nothing_is_pushed_to_the_users_devices_any_more(self, ada_client: Client, alice: User, bob: User) -> None:
+        """A stolen phone would go on showing insights."""
+        for user in (alice, bob):
+            endpoint = f"https://push.example.org/{user}"
+            PushSubscription.objects.create(user=user, endpoint=endpoint, p256dh="key", auth="secret")
+
+        self.run(ada_client, alice)
+
+        assert PushSubscription.objects.get().user == bob
+
     def test_hints_every_server_to_look_at_the_users_sockets(
         self,
         ada_client: Client,
