@@ -24,6 +24,7 @@ from notifications.announcing import Batch, announce, count_metrics
 from notifications.delivery import websocket
 from notifications.fan_out import OvertakenError
 from notifications.models import DispatchState, InsightDispatch
+from notifications.pauses import let_others_write
 from notifications.prepared import fetch_all
 from signals.models import Signal, TradeValidation
 
@@ -36,8 +37,6 @@ Result = TypeVar("Result")
 
 ATTEMPTS = 3  # at a transaction that another one overtook
 CHUNK_USERS = 500  # bounds how long a chunk holds its users' inboxes
-# SQLite has one writer and no queue: who waits for it looks every 100 ms at most. A pause of that length lets it in.
-LOCK_PAUSE_S = 0.1
 
 
 # --- The durable record ---------------------------------------------------------------------------------------------
@@ -110,7 +109,7 @@ def run(dispatch_id: int, *, budget_s: float | None = None) -> bool:
     """Turn a dispatch into notifications, chunk by chunk; True when it is finished, False when the budget ran out."""
     started = time.monotonic()
     while not again_when_overtaken(partial(_run_chunk, dispatch_id)):
-        _let_others_write()
+        let_others_write()
         if budget_s is not None and time.monotonic() - started >= budget_s:
             return False
     return True
@@ -132,12 +131,6 @@ def run_together(dispatch_ids: Sequence[int], *, budget_s: float) -> None:
             run(dispatch_id, budget_s=budget_s)
         except Exception:
             logger.exception("Dispatch %s failed; the next sweep tries again", dispatch_id)
-
-
-def _let_others_write() -> None:
-    """Between two chunks, or a long fan-out would take SQLite's lock again and again before an alert gets it."""
-    if connection.vendor == "sqlite" and not connection.in_atomic_block:
-        time.sleep(LOCK_PAUSE_S)
 
 
 def _run_chunk(dispatch_id: int) -> bool:

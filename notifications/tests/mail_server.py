@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import email
 import email.policy
-import socket
 import threading
 from collections.abc import Callable
 from email.message import EmailMessage
@@ -12,6 +11,8 @@ from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from scripts.processes import free_port
 
 WAIT_S = 60
 
@@ -25,7 +26,7 @@ class MailServer:
         self._taken = threading.Condition()
         self.answers: dict[str, str] = {}
         self.at_data: Callable[[SMTP, Envelope], str | None] = lambda server, envelope: None
-        self._controller = Controller(self, hostname="127.0.0.1", port=_free_port())
+        self._controller = Controller(self, hostname="127.0.0.1", port=free_port())
 
     @property
     def url(self) -> str:
@@ -91,9 +92,3 @@ def drop_connection(server: SMTP, envelope: Envelope) -> str:
     assert server.transport is not None
     server.transport.close()
     return "451 never sent"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
