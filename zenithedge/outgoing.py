@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.utils.translation import gettext_noop
 
 HTTPS_PORT = 443
 MAX_URL_LENGTH = 500
@@ -29,7 +30,10 @@ MAX_ANSWER_BYTES = 2048
 
 
 class AddressRefused(ValueError):  # noqa: N818 - reads as what has happened
-    """The address is none that this site calls; the message says why, in words for whoever gave it."""
+    """The address is none that this site calls; the message says why, in words for whoever gave it.
+
+    It is English, and whoever shows it has it translated: so it holds nothing of the address.
+    """
 
 
 class CallFailed(Exception):  # noqa: N818 - the same
@@ -65,15 +69,15 @@ def parse(url: str, *, hosts: Collection[str] | None = None) -> Address:
     Raises AddressRefused. Hosts in OUTGOING_TRUSTED_HOSTS, each `host:port`, may have any scheme, port and network.
     """
     if len(url) > MAX_URL_LENGTH or not url.isascii() or not url.isprintable() or " " in url:
-        raise AddressRefused(f"Give an address of at most {MAX_URL_LENGTH} plain characters.")
+        raise AddressRefused(gettext_noop("Give a shorter address, of plain characters only."))
     try:
         parts = urlsplit(url)
         port = parts.port or (80 if parts.scheme == "http" else HTTPS_PORT)
     except ValueError as error:
-        raise AddressRefused("This is not an address.") from error
+        raise AddressRefused(gettext_noop("This is not an address.")) from error
     host = (parts.hostname or "").rstrip(".")
     if not host or parts.username is not None or parts.password is not None:
-        raise AddressRefused("Give an address such as https://example.org/path, without a user name.")
+        raise AddressRefused(gettext_noop("Give an address such as https://example.org/path, without a user name."))
     trusted = f"{host}:{port}" in settings.OUTGOING_TRUSTED_HOSTS and parts.scheme in ("http", "https")
     if not trusted:
         _refuse_unless_public_https(parts.scheme, host, port, hosts)
@@ -94,7 +98,7 @@ def check(url: str, *, hosts: Collection[str] | None = None) -> None:
     try:
         _public_ip(parse(url, hosts=hosts))
     except CallFailed as error:
-        raise AddressRefused("The host of this address cannot be found.") from error
+        raise AddressRefused(gettext_noop("The host of this address cannot be found.")) from error
 
 
 def post(
@@ -132,16 +136,16 @@ def post(
 
 def _refuse_unless_public_https(scheme: str, host: str, port: int, hosts: Collection[str] | None) -> None:
     if scheme != "https":
-        raise AddressRefused("The address has to begin with https://.")
+        raise AddressRefused(gettext_noop("The address has to begin with https://."))
     if port != HTTPS_PORT:
-        raise AddressRefused("The address may not name a port of its own.")
+        raise AddressRefused(gettext_noop("The address may not name a port of its own."))
     if hosts is not None and not any(_matches(host, pattern) for pattern in hosts):
-        raise AddressRefused(f"{host} is not among the hosts that are known here.")
+        raise AddressRefused(gettext_noop("The host is not among those that are known here."))
     try:
         literal = ipaddress.ip_address(host)
     except ValueError:
         return
-    _refuse_unless_public(literal, host)
+    _refuse_unless_public(literal)
 
 
 def _matches(host: str, pattern: str) -> bool:
@@ -159,7 +163,7 @@ def _public_ip(address: Address) -> str:
         raise CallFailed(f"The host {address.host} cannot be found.")
     if not address.trusted:
         for ip in ips:
-            _refuse_unless_public(ipaddress.ip_address(ip.partition("%")[0]), address.host)
+            _refuse_unless_public(ipaddress.ip_address(ip.partition("%")[0]))
     return ips[0]
 
 
@@ -169,9 +173,9 @@ NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 UNICAST = ipaddress.IPv6Network("2000::/3")
 
 
-def _refuse_unless_public(ip: ipaddress.IPv4Address | ipaddress.IPv6Address, host: str) -> None:
+def _refuse_unless_public(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
     if not all(_is_public(part) for part in _with_embedded(ip)):
-        raise AddressRefused(f"{host} is not a public address.")
+        raise AddressRefused(gettext_noop("This is not a public address."))
 
 
 def _is_public(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:

@@ -161,7 +161,7 @@ def _json(shown: dict[str, Any]) -> bytes:
 
 def _judge(answer: Answer) -> None:
     if answer.status in (404, 410):
-        raise DeliveryError("The browser has ended this subscription.", gone=True)
+        raise DeliveryError(gettext_noop("The browser has ended this subscription."), gone=True)
     if answer.status == 413:
-        raise DeliveryError("The push service finds the message too large.", permanent=True)
+        raise DeliveryError(gettext_noop("The push service finds the message too large."), permanent=True)
     raise_unless_taken(answer, "The push service")

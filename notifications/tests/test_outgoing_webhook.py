@@ -70,6 +70,35 @@ def test_a_test_is_posted_at_once_and_its_failure_is_told(page: Client, receiver
 
 
 @pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://hooks.example.org/", "muss mit https:// beginnen"),
+        ("https://127.0.0.1/", "keine öffentliche Adresse"),
+        ("https://hooks.example.org:8443/", "keinen eigenen Port"),
+        ("nonsense", "ohne Benutzernamen"),
+        ("https://[/", "Das ist keine Adresse"),
+        ("https://hooks.example.org/" + "a" * 500, "kürzere Adresse"),
+    ],
+)
+def test_a_refusal_is_in_the_readers_language(page: Client, url: str, words: str) -> None:
+    response = page.post(reverse("save_webhook"), {"url": url}, headers={"Accept-Language": "de"})
+
+    assert words in response.content.decode()
+
+
+def test_what_went_wrong_last_is_in_the_readers_language(page: Client, alice: User) -> None:
+    refused = "This is not a public address."
+    OutgoingWebhook.objects.create(
+        user=alice, url="https://h.example/", secret="s", failing_since=timezone.now(), last_error=refused
+    )
+
+    said = page.get(reverse("preferences"), headers={"Accept-Language": "de"}).content.decode()
+
+    assert "Das ist keine öffentliche Adresse." in said
+    assert refused not in said
+
+
+@pytest.mark.parametrize(
     "url", ["http://hooks.example.org/", "https://127.0.0.1/", "https://inside.example.org/", "nonsense", ""]
 )
 def test_an_address_in_our_own_network_is_refused_in_its_field(
