@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from django.utils.dates import WEEKDAYS_ABBR
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from notifications import preferences
@@ -97,8 +98,8 @@ def why(notification: InsightNotification) -> str:
 
 
 def plain(number: Decimal) -> str:
-    """70.00 → 70, 79.50 → 79.5."""
-    return f"{number:.2f}".rstrip("0").rstrip(".")
+    """70.00 → 70, 79.50 → 79.5; with the decimal sign of the reader's language."""
+    return number_format(f"{number:.2f}".rstrip("0").rstrip("."))
 
 
 def _passed(confidence: Decimal, minimum: Decimal, chosen: Chosen) -> str:

@@ -55,7 +55,7 @@ class Hidden:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """`label` goes on from the count: "7 below 75 %"."""
+    """`label` goes on from the count: "7 below 75%"."""
 
     reason: Reason
     label: str
@@ -82,7 +82,7 @@ def count_by_reason(hidden: Sequence[Hidden]) -> list[Count]:
 
 
 def in_words(counts: Iterable[Count]) -> str:
-    """Such as "12 hidden today: 7 below 75 %, 4 quiet hours, 1 muted"."""
+    """Such as "12 hidden today: 7 below 75%, 4 quiet hours, 1 muted"."""
     counts = list(counts)
     total = sum(count.count for count in counts)
     if not total:
@@ -95,7 +95,7 @@ def in_words(counts: Iterable[Count]) -> str:
 
 def _label(reason: Reason, minima: set[Decimal]) -> str:
     if reason is Reason.BELOW_MIN_CONFIDENCE and len(minima) == 1:
-        return _("below %(minimum)s %%") % {"minimum": plain(*minima)}
+        return _("below %(minimum)s%%") % {"minimum": plain(*minima)}
     return {
         Reason.CHANNEL_OFF: _("with notifications off"),
         Reason.PAUSED: _("paused"),

@@ -213,7 +213,7 @@ def test_the_foot_of_the_panel_is_worded_by_reason() -> None:
         *some(Reason.QUIET_HOURS, 75, 4),
     ]
 
-    assert in_words(count_by_reason(hidden)) == "12 hidden today: 7 below 75 %, 4 quiet hours, 1 muted"
+    assert in_words(count_by_reason(hidden)) == "12 hidden today: 7 below 75%, 4 quiet hours, 1 muted"
     assert in_words(count_by_reason([])) == "Nothing hidden today"
     other_minimum = some(Reason.BELOW_MIN_CONFIDENCE, 80, 1)
     assert count_by_reason(hidden + other_minimum)[0].label == "below your minimum"
@@ -251,8 +251,8 @@ def test_the_api_counts_since_the_users_own_midnight(
 
     assert browser.get("/notifications/api/hidden/").json() == {
         "count": 1,
-        "by_reason": [{"reason": "below_min_confidence", "label": "below 65 %", "count": 1}],
-        "text": "1 hidden today: 1 below 65 %",
+        "by_reason": [{"reason": "below_min_confidence", "label": "below 65%", "count": 1}],
+        "text": "1 hidden today: 1 below 65%",
         "url": "/notifications/hidden/",
     }
 

@@ -32,7 +32,7 @@ def test_a_hidden_insight_names_its_rule_and_leads_to_the_setting(trader: Trader
     expect(rows.first).to_contain_text("You muted USDJPY until ")
     expect(rows.last).to_contain_text("< your 100")
     assert not page.evaluate(WIDER_THAN_THE_SCREEN)
-    page.get_by_role("link", name="1 below 100 %").click()
+    page.get_by_role("link", name="1 below 100%").click()
     expect(rows).to_have_count(1)
 
     rows.get_by_role("link", name="EURUSD").first.click()
