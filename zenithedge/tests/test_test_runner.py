@@ -21,10 +21,10 @@ def manage_test(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_manage_py_test_runs_the_labelled_test_with_pytest() -> None:
-    result = manage_test("zenithedge.tests.test_logs.test_other_addresses_stay_as_they_are", "-v", "2")
+    result = manage_test("zenithedge.tests.test_logs.test_nobody_forges_an_entry_through_a_traceback", "-v", "2")
 
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "test_logs.py::test_other_addresses_stay_as_they_are PASSED" in result.stdout
+    assert "test_logs.py::test_nobody_forges_an_entry_through_a_traceback PASSED" in result.stdout
     assert "1 passed" in result.stdout
 
 
