@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import secrets
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
@@ -19,6 +22,7 @@ from zenithedge import rates
 from zenithedge.forms import posted_from
 
 TESTS_A_MINUTE = 6
+BROWSER_COOKIE_LIFE = dt.timedelta(days=400)  # the longest that browsers keep one
 
 
 @json_api("POST", "DELETE")
@@ -30,11 +34,14 @@ def api_push_subscriptions(request: ApiRequest) -> HttpResponse:
             raise ApiError(404, "not_found", "You have no such device.")
         return JsonResponse({"success": True})
     subscription = _subscription(read_json_object(request, {"endpoint", "expirationTime", "keys"}))
+    cookie = request.COOKIES.get(devices.BROWSER_COOKIE) or secrets.token_urlsafe(24)
+    user_agent = request.headers.get("User-Agent", "")
     try:
-        added = devices.add(request.user, subscription, user_agent=request.headers.get("User-Agent", ""))
+        added = devices.add(request.user, subscription, user_agent=user_agent, cookie=cookie)
     except devices.TooManyError as error:
         raise _invalid("endpoint", str(error)) from error
-    return JsonResponse({"success": True, "device": {"id": added.pk, "name": devices.name_of(added.user_agent)}})
+    content = {"success": True, "device": {"id": added.pk, "name": devices.name_of(added.user_agent)}}
+    return _with_cookie(JsonResponse(content), cookie)
 
 
 @json_api_by_token("POST")
@@ -86,6 +93,18 @@ def test_device(request: ApiRequest, device_id: int) -> HttpResponse:
     else:
         messages.success(request, _("A test was sent. It should appear within seconds."))
     return redirect("preferences")
+
+
+def _with_cookie(response: HttpResponse, cookie: str) -> HttpResponse:
+    response.set_cookie(
+        devices.BROWSER_COOKIE,
+        cookie,
+        max_age=BROWSER_COOKIE_LIFE,
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
+    )
+    return response
 
 
 def _named(body: dict[str, Any], field: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 MAX_DEVICES = 20
 AUTH_BYTES = 16
 MAX_USER_AGENT = 300
+# Of a browser that agreed to web push. It opens nothing: all that it does is to have the push end with the session.
+BROWSER_COOKIE = "push_browser"
 TEST_LIFE_S = 60
 
 
@@ -74,9 +77,24 @@ def read(content: dict[str, Any]) -> Subscription:
     return subscription
 
 
+def digest(cookie: str) -> str:
+    """What is kept of a browser's cookie. It is random, so a slow hash would add nothing."""
+    return hashlib.sha256(cookie.encode()).hexdigest() if cookie else ""
+
+
+def forget_browser(cookie: str, *, but_of: User | None = None) -> None:
+    """Push nothing more to the browser with this cookie: whoever used it has signed out, or somebody else signs in."""
+    if not cookie:
+        return
+    subscriptions = PushSubscription.objects.filter(browser=digest(cookie))
+    (subscriptions.exclude(user=but_of) if but_of else subscriptions).delete()
+
+
 @transaction.atomic
-def add(user: User, given: Subscription, *, user_agent: str) -> PushSubscription:
+def add(user: User, given: Subscription, *, user_agent: str, cookie: str = "") -> PushSubscription:
     """Push to this browser from now on, for this user only, and turn web push on. Raises TooManyError.
+
+    By its cookie the browser is known when its user signs out.
 
     Under another account it was another device: what was pending for that one is gone with it.
     """
@@ -92,6 +110,7 @@ def add(user: User, given: Subscription, *, user_agent: str) -> PushSubscription
             "p256dh": given.p256dh,
             "auth": given.auth,
             "user_agent": user_agent[:MAX_USER_AGENT],
+            "browser": digest(cookie),
             "failures": 0,
             "failing_since": None,
         },

@@ -8,12 +8,14 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 from django.db.models.signals import post_delete, post_save, pre_save
 from django.dispatch import receiver
+from django.http import HttpRequest
 
-from notifications import changes, dispatching, lifecycle, realtime, worker
+from notifications import changes, devices, dispatching, lifecycle, realtime, worker
 from notifications.models import ChangeKind, DispatchState, Inbox, InsightDispatch, NotificationPreference, QuietWindow
 from signals.events import insights_reversed, insights_settled
 from signals.models import Signal, TradeValidation
@@ -125,6 +127,18 @@ def recheck_changed_account(
 @receiver(post_delete, sender=settings.AUTH_USER_MODEL, dispatch_uid="notifications.recheck_deleted_account")
 def recheck_deleted_account(sender: type[User], instance: User, **kwargs: Any) -> None:
     realtime.request_recheck(instance.pk)
+
+
+@receiver(user_logged_out, dispatch_uid="notifications.forget_browser")
+def forget_browser(sender: object, request: HttpRequest, **kwargs: Any) -> None:
+    """A push would show the insights of who has signed out to whoever has the device now."""
+    devices.forget_browser(request.COOKIES.get(devices.BROWSER_COOKIE, ""))
+
+
+@receiver(user_logged_in, dispatch_uid="notifications.forget_others_at_browser")
+def forget_others_at_browser(sender: object, request: HttpRequest, user: User, **kwargs: Any) -> None:
+    """The session before had ended by itself, and was somebody else's."""
+    devices.forget_browser(request.COOKIES.get(devices.BROWSER_COOKIE, ""), but_of=user)
 
 
 @receiver(post_delete, sender=Session, dispatch_uid="notifications.recheck_ended_session")

@@ -79,6 +79,9 @@ class PushSubscription(models.Model):
     p256dh = models.CharField(max_length=128)
     auth = models.CharField(max_length=64)
     user_agent = models.CharField(max_length=300, blank=True)
+    browser = models.CharField(
+        max_length=64, blank=True, default="", db_default="", help_text="Digest of the cookie that it was given."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     last_success_at = models.DateTimeField(null=True, blank=True)
     failures = models.PositiveSmallIntegerField(default=0, help_text="In a row; those of one attempt group are one.")

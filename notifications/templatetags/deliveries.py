@@ -17,8 +17,15 @@ register = template.Library()
 @register.inclusion_tag("notifications/partials/preference_devices.html", takes_context=True)
 def push_devices(context: dict[str, Any]) -> dict[str, Any]:
     """The user's devices for web push, each with its forms."""
-    rows = PushSubscription.objects.filter(user=context["request"].user)
-    return {"request": context["request"], "devices": list(rows), "push_key": vapid.public_key()}
+    request = context["request"]
+    rows = list(PushSubscription.objects.filter(user=request.user))
+    browser = devices.digest(request.COOKIES.get(devices.BROWSER_COOKIE, ""))
+    return {
+        "request": request,
+        "devices": rows,
+        "push_key": vapid.public_key(),
+        "this_one": bool(browser) and any(row.browser == browser for row in rows),
+    }
 
 
 @register.inclusion_tag("notifications/partials/preference_webhook.html", takes_context=True)

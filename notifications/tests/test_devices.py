@@ -10,6 +10,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.signing import Signer
 from django.test import Client
+from django.urls import reverse
 
 from notifications import devices
 from notifications.delivery import pending, webpush
@@ -201,6 +202,59 @@ def test_a_test_of_a_device_that_is_gone_says_so_and_forgets_it(
 )  # fmt: skip
 def test_a_device_is_named_by_its_browser_and_system(user_agent: str, name: str) -> None:
     assert devices.name_of(user_agent) == name
+
+
+def sign_in(client: Client, user: User) -> None:
+    """Through the form, with the browser's cookies."""
+    answer = client.post(reverse("login"), {"username": user.username, "password": f"{user.username}-password"})
+    assert answer.status_code == 302
+
+
+def at_browser(client: Client, user: User) -> None:
+    """Sign in with this browser and agree to web push."""
+    sign_in(client, user)
+    client.post(URL, json.dumps(subscription(ENDPOINT)), "application/json")
+
+
+def test_who_signs_out_is_pushed_nothing_more_at_that_browser(alice: User, client: Client) -> None:
+    at_browser(client, alice)
+    elsewhere = subscribe(alice, endpoint=ENDPOINT + "-elsewhere").json()["device"]["id"]
+
+    client.post(reverse("logout"))
+
+    assert [device.pk for device in PushSubscription.objects.all()] == [elsewhere]
+
+
+def test_whoever_signs_in_next_ends_the_push_of_a_session_that_had_ended_by_itself(
+    alice: User, bob: User, client: Client
+) -> None:
+    at_browser(client, alice)
+    client.cookies.pop("sessionid")
+    sign_in(client, alice)
+    assert PushSubscription.objects.exists(), "it is hers again"
+    client.cookies.pop("sessionid")
+
+    sign_in(client, bob)
+
+    assert not PushSubscription.objects.exists()
+
+
+def test_the_page_knows_which_device_it_is_shown_on(alice: User, client: Client) -> None:
+    at_browser(client, alice)
+    elsewhere = Client()
+    elsewhere.force_login(alice)
+
+    pages = [one.get(reverse("preferences")).content.decode() for one in (client, elsewhere)]
+
+    assert ["data-this-one" in page for page in pages] == [True, False]
+
+
+def test_a_browsers_cookie_is_kept_from_scripts_and_other_sites(alice: User, client: Client) -> None:
+    at_browser(client, alice)
+
+    cookie = client.cookies["push_browser"]
+    assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax")
+    assert cookie.value not in PushSubscription.objects.get().browser
 
 
 # --- Asking ---------------------------------------------------------------------------------------------------------

@@ -39,7 +39,8 @@ export async function startDevices(section) {
       installed: matchMedia("(display-mode: standalone)").matches,
       iphone: IPHONE.test(navigator.userAgent),
       permission: globalThis.Notification?.permission,
-      subscribed: await manager?.getSubscription(),
+      // The server forgets a browser whose user signs out; the browser keeps its half until it is turned on again.
+      subscribed: "thisOne" in section.dataset && (await manager?.getSubscription()),
     });
     state.textContent = problem ?? text;
     for (const [name, button] of Object.entries(buttons)) button.hidden = name !== can;

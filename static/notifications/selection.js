@@ -32,7 +32,8 @@ export function readSelected() {
 function show() {
   for (const box of boxes()) if (rowOf(box).dataset.state !== "unread") box.checked = false;
   const text = interpolate(gettext("Mark %(count)s read"), { count: selected().length });
-  document.querySelector("[data-selection-text]").textContent = text;
+  // Only the history has boxes; the keys, which know them too, go through every list.
+  for (const place of document.querySelectorAll("[data-selection-text]")) place.textContent = text;
 }
 
 function boxes() {
