@@ -13,7 +13,10 @@ from notifications.tests.browser.site import PASSWORD, Site
 
 pytestmark = pytest.mark.browser
 
-AWAY = re.compile(rf"{NO_SERVER.pattern}|^The FetchEvent for .* resulted in a network error|^Failed to load resource")
+AWAY = re.compile(
+    rf"{NO_SERVER.pattern}|^The FetchEvent for .* resulted in a network error|^Failed to load resource"
+    r"|^TypeError: Failed to fetch dynamically imported module"  # what came last was to be remarked on
+)
 IN_CHARGE = "() => navigator.serviceWorker.controller !== null"
 LOOK_UNTIL_KEPT = """async (wanted) => {
   const kept = async () => (await caches.match("/offline/kept-list")) !== undefined;
