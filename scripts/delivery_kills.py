@@ -30,12 +30,18 @@ LEASE_S = 3.0
 ANSWER_AFTER_S = 0.01
 LIFE_S = (0.02, 0.5)  # of a worker, before it is killed
 PATIENCE_S = 120.0
+OUTAGE_S = 300.0
+# As long as a delivery is tried at all.
+OUTAGE_PATIENCE_S = 30 * 60
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--deliveries", type=int, default=2000)
     parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument(
+        "--away", type=float, default=3.0, help="seconds that the push service is away; with 300 all pauses are real"
+    )
     parser.add_argument("--workers", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.workers:
@@ -52,8 +58,8 @@ def main() -> int:
         call_command("migrate", verbosity=0)
 
         receivers = [stack.enter_context(Receiver()) for _ in range(RECEIVERS)]
-        kept = kill_while_draining(receivers, options.deliveries, options.kills)
-        return 0 if outage(receivers[0]) and kept else 1
+        kept = not options.kills or kill_while_draining(receivers, options.deliveries, options.kills)
+        return 0 if outage(receivers[0], away_s=options.away) and kept else 1
 
 
 def set_up() -> None:
@@ -186,17 +192,18 @@ def fork_workers() -> int:
 # --- Away -----------------------------------------------------------------------------------------------------------
 
 
-def outage(receiver: Any, *, number: int = 300, away_s: float = 3.0) -> bool:
-    """A receiver that is away for a while, with all pauses a hundredth of what they are."""
+def outage(receiver: Any, *, number: int = 300, away_s: float) -> bool:
+    """A receiver that is away for a while, with all pauses as much shorter as that is shorter than five minutes."""
     from django.conf import settings
 
     from notifications.delivery import draining, hosts
     from notifications.models import DeliveryState
     from notifications.tests.receivers import Reply
 
-    draining.FIRST_RETRY_S /= 100
-    hosts.PROBE_AFTER_S /= 100
-    hosts.PROBE_AT_LEAST_EVERY_S /= 100
+    share = away_s / OUTAGE_S
+    draining.FIRST_RETRY_S *= share
+    hosts.PROBE_AFTER_S *= share
+    hosts.PROBE_AT_LEAST_EVERY_S *= share
     settings.OUTGOING_TRUSTED_HOSTS = [receiver.host]
     logs = write_deliveries([receiver.url], number)
     back_at = time.monotonic() + away_s
@@ -210,9 +217,9 @@ def outage(receiver: Any, *, number: int = 300, away_s: float = 3.0) -> bool:
 
     receiver.reply = reply
     asked = len(receiver.requests)
-    while logs.filter(state=DeliveryState.PENDING).exists() and time.monotonic() < back_at + PATIENCE_S:
+    while logs.filter(state=DeliveryState.PENDING).exists() and time.monotonic() < back_at + share * OUTAGE_PATIENCE_S:
         draining.drain()
-        time.sleep(0.02)
+        time.sleep(2 * share)
     refused = len(receiver.requests) - asked - len(taken)
     ranks = dict(logs.values_list("notification_id", "notification__priority"))
     order = [("high", "medium", "low").index(ranks[id_]) for id_ in taken]
@@ -220,7 +227,7 @@ def outage(receiver: Any, *, number: int = 300, away_s: float = 3.0) -> bool:
     early = sum(rank > min(order[place:]) for place, rank in enumerate(order))
     sent = logs.filter(state=DeliveryState.SENT).count()
     print(
-        f"{number} deliveries to a receiver that was away for {away_s:g} s, pauses a hundredth: {sent} sent, {refused} "
+        f"{number} deliveries to a receiver that was away for {away_s:g} s, pauses × {share:g}: {sent} sent, {refused} "
         f"calls refused meanwhile, {early} went before one of more importance."
     )
     return sent == number and early <= 2 * hosts.CALLS_AT_ONCE
