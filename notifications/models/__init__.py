@@ -9,6 +9,7 @@ from notifications.models.deliveries import (
 )
 from notifications.models.digests import DigestRun, DigestRunQuerySet, DigestState
 from notifications.models.dispatches import DispatchState, InsightDispatch, InsightDispatchQuerySet, SuppressedInsight
+from notifications.models.health import HealthFigures
 from notifications.models.notifications import Inbox, InsightNotification, InsightNotificationQuerySet, new_epoch
 from notifications.models.preferences import (
     Mute,
@@ -27,6 +28,7 @@ __all__ = [
     "DigestRunQuerySet",
     "DigestState",
     "DispatchState",
+    "HealthFigures",
     "Inbox",
     "InsightChange",
     "InsightChangeQuerySet",
