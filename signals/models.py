@@ -277,6 +277,7 @@ class WebhookSource(models.Model):
 
     class Meta:
         ordering = ["name", "id"]
+        permissions = [("pause_webhooksource", "Can pause and resume webhooks")]
 
     def __str__(self) -> str:
         if self.user is None:

@@ -51,6 +51,10 @@ class NotificationDeliveryLog(models.Model):
 
     class Meta:
         ordering = ["-created_at", "-id"]
+        permissions = [
+            ("resend_notification", "Can send notifications and daily e-mails again"),
+            ("export_lists", "Can export the admin's lists as CSV"),
+        ]
         indexes = [
             models.Index(fields=["-created_at", "-id"], name="delivery_newest"),
             models.Index(fields=["channel", "next_attempt_at"], condition=Q(state="pending"), name="delivery_pending"),

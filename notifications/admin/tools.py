@@ -1,0 +1,33 @@
+"""The pages beside the lists: what the admin's index offers first, to whom may use it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
+
+class Tool(NamedTuple):
+    """`address` is the name of its URL; all of the permissions are asked for."""
+
+    name: StrOrPromise
+    address: str
+    permissions: tuple[str, ...]
+    says: StrOrPromise
+
+
+TOOLS = [
+    Tool(
+        _("Did they get it?"),
+        "admin:notifications_decision",
+        ("notifications.view_notificationpreference", "notifications.view_insightdispatch"),
+        _("One user and one insight: whether it came, when and over what, and if not, by which rule."),
+    ),
+]
+
+
+def tools_for(user: Any) -> list[Tool]:
+    return [tool for tool in TOOLS if user.has_perms(tool.permissions)]
