@@ -1,0 +1,218 @@
+"""The figures of a range, put together from its periods; the page in the admin and the command show the same."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from django.contrib.auth import get_user_model
+
+from notifications.health import classes, latency, standing
+from notifications.health.latency import Latency, Stage
+from notifications.health.periods import Length, Range
+from notifications.health.standing import Waiting
+from notifications.models import DeliveryState, HealthFigures
+from notifications.preferences import Channel, Reason, Verdict
+
+MOST_BUSIEST = 5
+
+# By channel, in which states a delivery got where it is to go, and in which it did not. What was skipped had lost its
+# meaning. A browser's hint is "sent" once the sockets' layer has it; a closed browser is no failure of ours.
+_ELSEWHERE = ((DeliveryState.SENT, DeliveryState.ACKNOWLEDGED), (DeliveryState.FAILED, DeliveryState.GONE))
+_ON_WEB = (_ELSEWHERE[0], (*_ELSEWHERE[1], DeliveryState.PENDING))
+
+
+@dataclass(slots=True)
+class Step:
+    """One point of the charts."""
+
+    begins_at: dt.datetime
+    ends_at: dt.datetime
+    insights: int = 0
+    notifications: int = 0
+    buckets: Counter[int] = field(default_factory=Counter)
+
+    @property
+    def latency(self) -> Latency:
+        """From signal to screen."""
+        return latency.summary(self.buckets)
+
+
+@dataclass(frozen=True, slots=True)
+class Deliveries:
+    """Over one channel."""
+
+    channel: str
+    states: dict[str, int]
+
+    @property
+    def total(self) -> int:
+        return sum(self.states.values())
+
+    @property
+    def success(self) -> float | None:
+        """The share that got through of those of which it is known; None while it is of none."""
+        through, failed = _ON_WEB if self.channel == Channel.WEBSOCKET else _ELSEWHERE
+        good, bad = (sum(self.states.get(state, 0) for state in states) for states in (through, failed))
+        return good / (good + bad) if good + bad else None
+
+    @property
+    def acknowledged(self) -> float | None:
+        """The share that a browser showed; only browsers say so."""
+        if self.channel != Channel.WEBSOCKET or not self.total:
+            return None
+        return self.states.get(DeliveryState.ACKNOWLEDGED, 0) / self.total
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """What a rule kept back: decisions about users, in so many insights."""
+
+    reason: Reason
+    users: int
+    insights: int
+
+
+@dataclass(frozen=True, slots=True)
+class Busiest:
+    """A user and how many notifications they got on one day."""
+
+    date: dt.date
+    user_id: int
+    username: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """`since` is where the first step begins; `counted_at` None when nothing has been counted of it."""
+
+    range: Range
+    since: dt.datetime
+    now: dt.datetime
+    counted_at: dt.datetime | None
+    steps: list[Step]
+    deliveries: list[Deliveries]
+    verdicts: dict[str, int]
+    hidden: list[Hidden]
+    latencies: dict[Stage, Latency]
+    later: int
+    days: list[dt.date]
+    per_user_and_day: dict[str, int]
+    busiest: list[Busiest]
+    unread: dict[str, int]
+    unread_counted_at: dt.datetime | None
+    dispatches: Waiting
+    due: dict[str, Waiting]
+
+    @property
+    def insights(self) -> int:
+        return sum(step.insights for step in self.steps)
+
+    @property
+    def notifications(self) -> int:
+        return sum(step.notifications for step in self.steps)
+
+    @property
+    def hidden_share(self) -> float | None:
+        """Of all decisions, those that kept an insight back."""
+        decided = sum(self.verdicts.values())
+        return self.verdicts.get(Verdict.SUPPRESS, 0) / decided if decided else None
+
+
+def read(range_: Range, now: dt.datetime) -> Report:
+    """In a number of queries that grows with nothing."""
+    since = range_.begin(now)
+    rows = HealthFigures.objects.filter(length_s=range_.length, begins_at__gte=since, begins_at__lte=now)
+    periods = list(rows.order_by("begins_at").values_list("begins_at", "counts", "counted_at"))
+    every = [counts for _, counts, _ in periods]
+    days = _days(since, now)
+    return Report(
+        range=range_,
+        since=since,
+        now=now,
+        counted_at=max((counted_at for *_, counted_at in periods), default=None),
+        steps=_steps(range_, since, now, periods),
+        deliveries=_deliveries(every),
+        verdicts=dict(_sum(counts.get("verdicts", {}) for counts in every)),
+        hidden=_hidden(every),
+        latencies={stage: latency.summary(_buckets(every, stage)) for stage in Stage},
+        later=sum(counts.get("later", 0) for counts in every),
+        days=[day.begins_at.date() for day in days],
+        per_user_and_day=classes.spread(_sum(day.counts.get("per_user", {}) for day in days)),
+        busiest=_busiest(days),
+        unread=classes.spread(days[-1].unread or {}) if days else {},
+        unread_counted_at=days[-1].counted_at if days and days[-1].unread is not None else None,
+        dispatches=standing.open_dispatches(),
+        due=standing.due_deliveries(now),
+    )
+
+
+def _days(since: dt.datetime, now: dt.datetime) -> list[HealthFigures]:
+    rows = HealthFigures.objects.filter(length_s=Length.DAY, begins_at__gte=Length.DAY.begin(since), begins_at__lte=now)
+    return list(rows.order_by("begins_at"))
+
+
+def _steps(range_: Range, since: dt.datetime, now: dt.datetime, periods: Iterable[Any]) -> list[Step]:
+    bounds = [since]
+    while bounds[-1] <= now:
+        bounds.append(bounds[-1] + range_.step)
+    steps = [Step(begins_at, ends_at) for begins_at, ends_at in pairwise(bounds)]
+    for begins_at, counts, _ in periods:
+        step = steps[(begins_at - since) // range_.step]
+        step.insights += counts.get("insights", 0)
+        step.notifications += counts.get("notifications", 0)
+        step.buckets += _buckets([counts], Stage.WHOLE)
+    return steps
+
+
+def _deliveries(every: list[dict[str, Any]]) -> list[Deliveries]:
+    """Of every channel that the site has, and of those that it had."""
+    states: defaultdict[str, Counter[str]] = defaultdict(Counter, {channel: Counter() for channel in Channel.values})
+    for counts in every:
+        for channel, of_channel in counts.get("deliveries", {}).items():
+            states[channel].update(of_channel)
+    return [Deliveries(channel, dict(of_channel)) for channel, of_channel in states.items()]
+
+
+def _hidden(every: list[dict[str, Any]]) -> list[Hidden]:
+    """The most frequent first."""
+    users: Counter[str] = Counter()
+    insights: Counter[str] = Counter()
+    for counts in every:
+        for reason, (of_users, of_insights) in counts.get("hidden", {}).items():
+            users[reason] += of_users
+            insights[reason] += of_insights
+    return [Hidden(Reason(reason), number, insights[reason]) for reason, number in users.most_common()]
+
+
+def _buckets(every: Iterable[dict[str, Any]], stage: Stage) -> Counter[int]:
+    found: Counter[int] = Counter()
+    for counts in every:
+        for bucket, number in counts.get("latency", {}).get(stage.value, {}).items():
+            found[int(bucket)] += number
+    return found
+
+
+def _busiest(days: Iterable[HealthFigures]) -> list[Busiest]:
+    found = [
+        (number, day.begins_at.date(), user_id) for day in days for user_id, number in day.counts.get("busiest", [])
+    ]
+    first = sorted(found, key=lambda row: (-row[0], row[1], row[2]))[:MOST_BUSIEST]
+    users = get_user_model()._default_manager.in_bulk({user_id for *_, user_id in first})
+    return [
+        Busiest(date, user_id, users[user_id].get_username(), number)
+        for number, date, user_id in first
+        if user_id in users  # the account may have been deleted since
+    ]
+
+
+def _sum(every: Iterable[dict[str, int]]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for counts in every:
+        total.update(counts)
+    return total

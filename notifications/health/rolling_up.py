@@ -1,0 +1,156 @@
+"""Keeps the figures of every period: the last ones anew each minute, older ones while they may still change.
+
+Figures are counted from the rows each time, never added to, so that a run may be repeated, end anywhere and run beside
+another. An acknowledgement that comes more than KEEPS_CHANGING after its period changes its figures no more: by then
+the rows begin to be deleted, and figures outlive them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from django.db.models import Min
+from django.utils import timezone
+
+from notifications.health import counting
+from notifications.health.periods import Length, Range
+from notifications.models import HealthFigures, InsightNotification
+from signals.models import Signal
+
+KEPT = dt.timedelta(days=400)  # a year can be compared with the one before it
+SHORT_KEPT = dt.timedelta(days=1)  # what five minutes are looked at for is over in an hour
+KEEPS_CHANGING = dt.timedelta(days=7)
+# For as long every run counts anew: most browsers acknowledge, and most deliveries end, within that.
+FRESH = {
+    Length.FIVE_MINUTES: Range.HOUR.duration,
+    Length.HOUR: dt.timedelta(hours=2),
+}
+# Older periods that may still change. The unread of all users are counted as often.
+COUNT_AGAIN_AFTER = dt.timedelta(minutes=15)
+DAYS_COUNT_AGAIN_AFTER = dt.timedelta(minutes=5)
+# Counted with the same statements.
+MOST_HOURS_AT_ONCE = 24
+TURN_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Periods of one length that lie side by side."""
+
+    length: Length
+    begin: dt.datetime
+    end: dt.datetime
+
+
+def roll_up_for_a_turn() -> bool:
+    """False when there is more to do."""
+    ends_at = time.monotonic() + TURN_S
+    return roll_up(should_stop=lambda: time.monotonic() >= ends_at)
+
+
+def roll_up(
+    now: dt.datetime | None = None,
+    *,
+    since: dt.datetime | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+    after_chunk: Callable[[Chunk], None] = lambda chunk: None,
+) -> bool:
+    """Count what is missing or may have changed, the newest first; True when nothing is left.
+
+    With `since` every hour and day from then on, for rows that were changed or brought in by hand. `should_stop` is
+    asked after each chunk, which is written whole.
+    """
+    now = now or timezone.now()
+    chunks = due(now) if since is None else _since(since, now)
+    for chunk in chunks:
+        _count(chunk, now)
+        after_chunk(chunk)
+        if should_stop():
+            return next(chunks, None) is None
+    return True
+
+
+def due(now: dt.datetime) -> Iterator[Chunk]:
+    """What is to be counted, the most important first."""
+    for length, fresh in FRESH.items():
+        yield Chunk(length, length.begin(now - fresh), _end(length, now))
+    for length in (Length.DAY, Length.HOUR):
+        yield from _together(length, sorted(_missing(length, now), reverse=True))
+        yield from _together(length, sorted(_stale(length, now), reverse=True))
+
+
+def _since(since: dt.datetime, now: dt.datetime) -> Iterator[Chunk]:
+    for length in (Length.DAY, Length.HOUR):
+        yield from _together(length, sorted(length.begins(length.begin(since), _end(length, now)), reverse=True))
+
+
+def _count(chunk: Chunk, now: dt.datetime) -> None:
+    counted = counting.count(chunk.length, chunk.begin, chunk.end)
+    rows = [
+        HealthFigures(length_s=chunk.length, begins_at=begins_at, counts=counts, counted_at=now)
+        for begins_at, counts in counted.items()
+    ]
+    _write(rows, ["counts", "counted_at"])
+    if chunk.length is Length.DAY and chunk.end > now:
+        today = rows[-1]
+        today.unread = counting.unread_by_class()
+        _write([today], ["unread"])
+
+
+def _write(rows: list[HealthFigures], fields: list[str]) -> None:
+    HealthFigures.objects.bulk_create(
+        rows, update_conflicts=True, unique_fields=["length_s", "begins_at"], update_fields=fields
+    )
+
+
+def _end(length: Length, now: dt.datetime) -> dt.datetime:
+    """Of the period that is running."""
+    return length.begin(now) + length.duration
+
+
+def _missing(length: Length, now: dt.datetime) -> set[dt.datetime]:
+    """Beginnings of the periods since the first row that were never counted."""
+    first = _first_moment()
+    if first is None:
+        return set()
+    begin = length.begin(max(first, now - KEPT))
+    kept = HealthFigures.objects.filter(length_s=length, begins_at__gte=begin)
+    if kept.count() >= (_end(length, now) - begin) // length.duration:
+        return set()
+    return set(length.begins(begin, _end(length, now))) - set(kept.values_list("begins_at", flat=True))
+
+
+def _first_moment() -> dt.datetime | None:
+    first = [
+        Signal.objects.aggregate(first=Min("received_at"))["first"],
+        InsightNotification.objects.aggregate(first=Min("created_at"))["first"],
+    ]
+    return min((moment for moment in first if moment is not None), default=None)
+
+
+def _stale(length: Length, now: dt.datetime) -> set[dt.datetime]:
+    """Of the periods that may still change, those whose last count is a while ago."""
+    after = DAYS_COUNT_AGAIN_AFTER if length is Length.DAY else COUNT_AGAIN_AFTER
+    rows = HealthFigures.objects.filter(
+        length_s=length,
+        begins_at__gt=now - KEEPS_CHANGING,
+        begins_at__lte=now,
+        counted_at__lt=now - after,
+    )
+    return set(rows.values_list("begins_at", flat=True))
+
+
+def _together(length: Length, begins_newest_first: list[dt.datetime]) -> Iterator[Chunk]:
+    """Neighbours in one chunk, as far as that is bounded; a day is a chunk of its own."""
+    most = 1 if length is Length.DAY else MOST_HOURS_AT_ONCE
+    group: list[dt.datetime] = []
+    for begin in begins_newest_first:
+        if group and (len(group) == most or group[-1] != begin + length.duration):
+            yield Chunk(length, group[-1], group[0] + length.duration)
+            group = []
+        group.append(begin)
+    if group:
+        yield Chunk(length, group[-1], group[0] + length.duration)
