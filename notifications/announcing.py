@@ -43,6 +43,7 @@ class Announcement:
     now: dt.datetime
     rescored: Rescored = Rescored()
     repeats: tuple[int, ...] = ()  # signals that it may be a repeat of, for who was notified of them
+    braked: bool = False  # nothing is sent now: what would be is held
 
     def notification(self, **fields: object) -> InsightNotification:
         """An unsaved notification of it; the caller gives what is the user's own."""
@@ -66,7 +67,7 @@ class Announcement:
 SUPPRESSING = frozenset(
     reason.value
     for reason in Reason
-    if reason not in {Reason.ALL_RULES_PASSED, Reason.URGENT_IN_QUIET_HOURS, Reason.QUIET_HOURS}
+    if reason not in {Reason.ALL_RULES_PASSED, Reason.URGENT_IN_QUIET_HOURS, Reason.QUIET_HOURS, Reason.BRAKE}
 )
 
 
@@ -86,7 +87,9 @@ class Batch:
         return +suppressing
 
 
-def announce(signal: Signal, revision: int, *, repeats: Sequence[int] | None = None) -> Announcement:
+def announce(
+    signal: Signal, revision: int, *, repeats: Sequence[int] | None = None, braked: bool = False
+) -> Announcement:
     """`repeats` is for who has asked for all of `repeated(…)` together with something else."""
     facts = Facts(signal.symbol, signal.strategy, signal.ai_confidence, calculate_priority(signal))
     return Announcement(
@@ -97,6 +100,7 @@ def announce(signal: Signal, revision: int, *, repeats: Sequence[int] | None = N
         timezone.now(),
         rescored(signal, revision) if revision > 1 else Rescored(),
         tuple(repeated(signal, revision) if repeats is None else repeats),
+        braked,
     )
 
 

@@ -27,13 +27,14 @@ class Decided(NamedTuple):
     decision: Decision
 
 
-def decide_each(user_ids: Iterable[int], facts: Facts, now: dt.datetime) -> dict[int, Decided]:
+def decide_each(user_ids: Iterable[int], facts: Facts, now: dt.datetime, *, braked: bool = False) -> dict[int, Decided]:
     """The decision about the notification for each of these users, by user id; who has no row has the defaults."""
-    return {user_id: decide_by(rules, facts, now) for user_id, rules in rules_of(user_ids).items()}
+    return {user_id: decide_by(rules, facts, now, braked=braked) for user_id, rules in rules_of(user_ids).items()}
 
 
-def decide_by(rules: Rules, facts: Facts, now: dt.datetime) -> Decided:
-    return Decided(rules, preferences.decide(rules, facts, rules.leading_channel, now))
+def decide_by(rules: Rules, facts: Facts, now: dt.datetime, *, braked: bool = False) -> Decided:
+    decision = preferences.decide(rules, facts, rules.leading_channel, now)
+    return Decided(rules, preferences.braked(decision) if braked else decision)
 
 
 def rules_of(user_ids: Iterable[int]) -> dict[int, Rules]:

@@ -12,14 +12,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.contrib.auth import get_user_model
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Exists, FilteredRelation, Max, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from notifications import fan_out, messages, owned, preferences, row_by_row
+from notifications import brake, fan_out, messages, owned, preferences, row_by_row
 from notifications.announcing import Batch, announce, count_metrics
 from notifications.delivery import websocket
 from notifications.fan_out import OvertakenError
@@ -135,15 +135,15 @@ def run_together(dispatch_ids: Sequence[int], *, budget_s: float) -> None:
 
 def _run_chunk(dispatch_id: int) -> bool:
     with transaction.atomic():
-        dispatch, overtaken = _locked(dispatch_id)
+        dispatch = _locked(dispatch_id)
         if dispatch is None or dispatch.finished:
             return True
         signal = dispatch.signal
-        if overtaken or signal.expires_at <= timezone.now():
+        if dispatch.overtaken or signal.expires_at <= timezone.now():
             _finish(dispatch, DispatchState.CLOSED)
             return True
         users = next_users(dispatch, signal)
-        batch = notify(signal, dispatch.revision, users)
+        batch = notify(signal, dispatch.revision, users, braked=dispatch.braked)
         _count(dispatch, batch)
         if len(users) < CHUNK_USERS:
             _finish(dispatch, DispatchState.DONE)
@@ -154,12 +154,13 @@ def _run_chunk(dispatch_id: int) -> bool:
         return dispatch.finished
 
 
-def _locked(dispatch_id: int) -> tuple[InsightDispatch | None, bool]:
-    """The dispatch, with its insight and its owner, and whether a later revision tells everyone."""
+def _locked(dispatch_id: int) -> Any:
+    """The dispatch, with its insight and its owner, and whether a later revision tells everyone (`overtaken`) and
+    nothing is to be sent (`braked`)."""
     later = InsightDispatch.objects.filter(signal=OuterRef("signal"), revision__gt=OuterRef("revision"))
     dispatches = InsightDispatch.objects.select_related("signal__validation", "signal__user").filter(pk=dispatch_id)
-    dispatch = dispatches.annotate(overtaken=Exists(later)).select_for_update(of=("self",)).first()
-    return dispatch, bool(getattr(dispatch, "overtaken", False))
+    found = dispatches.annotate(overtaken=Exists(later), braked=brake.engaged_exists())
+    return found.select_for_update(of=("self",)).first()
 
 
 def next_users(dispatch: InsightDispatch, signal: Signal) -> list[int]:
@@ -221,14 +222,14 @@ def _finish(dispatch: InsightDispatch, state: DispatchState) -> None:
 # --- One insight, some users ----------------------------------------------------------------------------------------
 
 
-def notify(signal: Signal, revision: int, user_ids: Sequence[int]) -> Batch:
-    """Decide for each user and write what follows; called inside a transaction.
+def notify(signal: Signal, revision: int, user_ids: Sequence[int], *, braked: bool) -> Batch:
+    """Decide for each user and write what follows; called inside a transaction. `braked`: as the caller has read it.
 
     Whoever has this revision already is left alone. Rows are ready, hints are not sent: that is the caller's. The
     transaction may have to be begun again: `again_when_overtaken`.
     """
     write = fan_out.write if connection.vendor == "postgresql" else row_by_row.write
-    announcement = announce(signal, revision)
+    announcement = announce(signal, revision, braked=braked)
     batch = write(announcement, user_ids)
     transaction.on_commit(lambda: count_metrics(announcement, batch), robust=True)
     return batch

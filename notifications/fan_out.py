@@ -60,10 +60,11 @@ def write(announcement: Announcement, user_ids: Sequence[int]) -> Batch:
     _lock_inboxes(user_ids)
     if len(user_ids) <= FEW_USERS:
         decided_by = rules_sql.GIVEN
-        values = {"given": rules_sql.given(decide_each(user_ids, announcement.facts, announcement.now))}
+        decided = decide_each(user_ids, announcement.facts, announcement.now, braked=announcement.braked)
+        values = {"given": rules_sql.given(decided)}
     else:
         decided_by = rules_sql.DECIDE
-        values = rules_sql.judge(user_ids, announcement.facts, announcement.now)
+        values = rules_sql.judge(user_ids, announcement.facts, announcement.now, braked=announcement.braked)
     statement = _statement(
         decided_by,
         keep_suppressions=announcement.signal.user_id is not None,

@@ -1,44 +1,55 @@
-"""What time does to notifications: quiet hours end, insights lose their meaning. Both run on the schedule."""
+"""What time does to notifications: quiet hours end, insights lose their meaning. Both run on the schedule.
+
+The same turn releases what the brake held, once it is lifted; while it is on, nothing comes out.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from django.db import transaction
+from django.db.models import Case, Count, F, OuterRef, Subquery, When
 from django.utils import timezone
 
-from notifications import payloads, realtime, stamping, stream
+from notifications import brake, payloads, preferences, realtime, stamping, stream
+from notifications.deciding import rules_of
 from notifications.delivery import pending, websocket
-from notifications.models import InsightNotification, InsightNotificationQuerySet, NotificationPreference
+from notifications.models import Inbox, InsightNotification, InsightNotificationQuerySet, NotificationPreference
 from notifications.pauses import let_others_write
 from notifications.payloads import to_milliseconds
-from notifications.preferences import AT_ONCE, Reason, Rules
+from notifications.preferences import AT_ONCE, UNTIL_LIFTED, Reason, Rules
+from notifications.priority import Priority
 from notifications.row_by_row import advance, supersede_earlier
 
 logger = logging.getLogger(__name__)
 
-USERS_PER_RUN = 1000  # bounds one run; the next one goes on with the rest
+RELEASED_TOGETHER = 100  # users; bounds how long their inboxes are held
+PLACED_TOGETHER = 500  # users whose preferences are read at once
 TURN_S = 0.5  # for the thread that has alerts to dispatch as well
 
 
 def release_held(now: dt.datetime | None = None) -> int:
-    """Let what is due come out of quiet hours, one brief a user; returns how many notifications were released."""
-    now = now or timezone.now()
-    due = InsightNotification.objects.held().filter(held_until__lte=now)
-    return _for_each_user_of(due, lambda user_id: _release_of_user(user_id, now))
+    """Let what is due come out of quiet hours, and out of a brake that was lifted, one brief a user; returns how many
+    notifications were released. Nothing while the brake is on."""
+    return sum(_release_chunks(now or timezone.now()))
+
+
+def release_for_a_turn() -> bool:
+    """As `release_held`, for about TURN_S; False when there is more, as after a brake that held everybody's."""
+    ends_at = time.monotonic() + TURN_S
+    return all(time.monotonic() < ends_at for _ in _release_chunks(timezone.now()))
 
 
 def reconsider_held(user_id: int, rules: Rules) -> None:
     """The user's quiet hours may have changed: what is held comes out when the new ones end, at once when it is not
-    quiet any more; in neither case during a pause."""
-    now = timezone.now()
-    earliest = max(now, rules.paused_until) if rules.paused_until else now
-    quiet = rules.quiet_hours_enabled and rules.quiet_hours.cover(earliest)
-    held_until = rules.quiet_hours.release_after(earliest) if quiet else earliest
-    InsightNotification.objects.held().filter(user_id=user_id).update(held_until=held_until)
+    quiet any more; in neither case during a pause. What waits for the brake is looked at when it is lifted."""
+    held_until = preferences.release_at(rules, timezone.now(), urgent=False)
+    held = InsightNotification.objects.held().filter(user_id=user_id)
+    held.exclude(held_until=UNTIL_LIFTED).update(held_until=held_until)
 
 
 def expire_old(now: dt.datetime | None = None) -> int:
@@ -76,69 +87,172 @@ def _expire_of_users(change: stamping.Expired, user_ids: Sequence[int]) -> int:
     return len(events)
 
 
-def _for_each_user_of(rows: InsightNotificationQuerySet, change: Callable[[int], int]) -> int:
-    """One user's fault costs nobody else; the sum of what was changed."""
-    changed = 0
-    for user_id in list(rows.order_by("user_id").values_list("user_id", flat=True).distinct()[:USERS_PER_RUN]):
-        try:
-            changed += change(user_id)
-        except Exception:
-            logger.exception("The notifications of user %s could not be changed; the next run tries again", user_id)
-    return changed
+# --- Releasing ------------------------------------------------------------------------------------------------------
 
 
-def _release_of_user(user_id: int, now: dt.datetime) -> int:
-    """One change, one position: it stamps every released row, and a client that sees the brief asks for them."""
-    with stream.locked_inbox(user_id) as inbox:
-        due = InsightNotification.objects.held().filter(user_id=user_id, held_until__lte=now)
-        rows = list(due.with_signal().order_by("id"))
-        if not rows:
-            return 0  # another process was faster
-        preference = NotificationPreference.objects.filter(user_id=user_id).first() or NotificationPreference()
-        if not preference.web_enabled:
-            return _release_past_the_web(due, preference, now)
-        seq = advance(inbox)
-        released_at = to_milliseconds(now)  # as clients name it: what a brief told of has the same instant
-        for row in rows:
-            row.seq, row.held_until, row.released_at = seq, None, released_at
-            row.expired_at = now if row.expires_at <= now else None
-        InsightNotification.objects.bulk_update(rows, ["seq", "held_until", "released_at", "expired_at"])
-        superseded = supersede_earlier(rows, {user_id: inbox})
-        websocket.write_pending(rows)
-        live_ids = [row.pk for row in rows if row.expired_at is None]
-        pending.write(live_ids, _elsewhere(live_ids, preference))
-        brief = payloads.brief_frame(
-            seq=seq,
-            unread_count=stream.unread_count(user_id),
-            held=len(rows),
-            live=InsightNotification.objects.filter(id__in=[row.pk for row in rows]).unread().count(),
-            expired=sum(row.expired_at is not None for row in rows),
-            released_at=released_at,
-            reversed_=sum(row.signal.reversed_by_id is not None for row in rows),
-        )
-        events = [(user_id, brief), *_updates(user_id, superseded)]
-        websocket.publish_new_after_commit([row.pk for row in rows], events)
-    logger.info("notifications of user %s released after quiet hours: %d", user_id, len(rows))
-    return len(rows)
+def _release_chunks(now: dt.datetime) -> Iterator[int]:
+    """How many each chunk of users has had released."""
+    held = InsightNotification.objects.held()
+    if brake.is_engaged():
+        # Nothing is lost with this: whose quiet hours end meanwhile may be in the next ones when it is lifted.
+        held.filter(held_until__lte=now).update(held_until=UNTIL_LIFTED)
+        return
+    for user_ids in _chunks(_users_of(InsightNotification.objects.waiting_for_brake()), PLACED_TOGETHER):
+        _place(user_ids, now)
+        yield 0
+    for user_ids in _chunks(_users_of(held.filter(held_until__lte=now)), RELEASED_TOGETHER):
+        yield _release_of_users(user_ids, now)
+        let_others_write()
 
 
-def _release_past_the_web(
-    due: InsightNotificationQuerySet, preference: NotificationPreference, now: dt.datetime
-) -> int:
-    """The browser is off by now: what is still live goes out over what is on, and moves no position."""
-    ids = list(due.filter(expires_at__gt=now).values_list("pk", flat=True))
-    elsewhere = _elsewhere(ids, preference)
-    released = len(ids) if any(elsewhere.values()) else 0
-    due.update(held_until=None, **({} if released else {"reason": Reason.CHANNEL_OFF}))
-    pending.write([], elsewhere)
+def _users_of(rows: InsightNotificationQuerySet) -> list[int]:
+    return list(rows.order_by("user_id").values_list("user_id", flat=True).distinct())
+
+
+def _chunks(user_ids: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    for start in range(0, len(user_ids), size):
+        yield user_ids[start : start + size]
+
+
+def _place(user_ids: Sequence[int], now: dt.datetime) -> None:
+    """The brake is lifted: say when what it held of these users comes out, as their preferences are now. Twice is
+    once: what has been placed does not wait for the brake any more."""
+    rules = rules_of(user_ids)
+    waiting = InsightNotification.objects.waiting_for_brake()
+    for urgent, rows in ((True, waiting.filter(priority=Priority.HIGH)), (False, waiting)):
+        by_moment: defaultdict[dt.datetime, list[int]] = defaultdict(list)
+        for user_id, own in rules.items():
+            by_moment[preferences.release_at(own, now, urgent=urgent)].append(user_id)
+        for moment, of_these in by_moment.items():
+            rows.filter(user_id__in=of_these).update(held_until=moment)
+
+
+def _release_of_users(user_ids: Sequence[int], now: dt.datetime) -> int:
+    """One user's fault costs nobody else: each is tried alone then."""
+    try:
+        with transaction.atomic():
+            return _release(user_ids, now)
+    except Exception:
+        if len(user_ids) > 1:
+            logger.exception("Users %s to %s are released one by one", user_ids[0], user_ids[-1])
+            return sum(_release_of_users([user_id], now) for user_id in user_ids)
+        logger.exception("What is held of user %s could not be released; the next run tries again", user_ids[0])
+        return 0
+
+
+def _release(user_ids: Sequence[int], now: dt.datetime) -> int:
+    """In a transaction, of all these users in one go."""
+    inboxes = {inbox.user_id: inbox for inbox in stream.lock_inboxes(user_ids)}
+    if brake.is_engaged():  # since the last chunk
+        return 0
+    due = InsightNotification.objects.held().filter(user_id__in=user_ids, held_until__lte=now)
+    rows = list(due.with_signal().order_by("id"))  # fewer than were looked for when another process was faster
+    wanted = {row.user_id: NotificationPreference(user_id=row.user_id) for row in rows}
+    wanted |= {row.user_id: row for row in NotificationPreference.objects.filter(user__in=wanted)}
+    on_web = [row for row in rows if wanted[row.user_id].web_enabled]
+    beside = [row for row in rows if not wanted[row.user_id].web_enabled]
+    released = _release_on_the_web(on_web, wanted, inboxes, now) + _release_past_the_web(beside, wanted, now)
+    if released:
+        logger.info("notifications released after quiet hours or the brake: %d, of %d users", released, len(wanted))
     return released
 
 
-def _elsewhere(ids: Sequence[int], preference: NotificationPreference) -> dict[str, Sequence[int]]:
-    rules = preference.rules(windows=[], mutes=[])
-    return {channel.value: ids for channel in AT_ONCE[1:] if rules.enables(channel)}
+def _release_on_the_web(
+    rows: Sequence[InsightNotification],
+    wanted: Mapping[int, NotificationPreference],
+    inboxes: dict[int, Inbox],
+    now: dt.datetime,
+) -> int:
+    """One change a user, one position: it stamps every released row, and a client that sees the brief asks for them."""
+    if not rows:
+        return 0
+    released_at = to_milliseconds(now)  # as clients name it: what a brief told of has the same instant
+    by_user: defaultdict[int, list[InsightNotification]] = defaultdict(list)
+    for row in rows:
+        by_user[row.user_id].append(row)
+    seqs = {user_id: advance(inboxes[user_id]) for user_id in by_user}
+    for row in rows:
+        row.seq, row.held_until, row.released_at = seqs[row.user_id], None, released_at
+        row.expired_at = now if row.expires_at <= now else None
+    _save_released(rows, seqs, released_at, now)
+    superseded = supersede_earlier(rows, inboxes)
+    Inbox.objects.bulk_update([inboxes[row.user_id] for row in superseded], ["last_seq"])
+    websocket.write_pending(rows)
+    live_ids = [row.pk for row in rows if row.expired_at is None]
+    pending.write(live_ids, _elsewhere((row for row in rows if row.expired_at is None), wanted))
+    events = [*_briefs(by_user, seqs, released_at), *_updates(superseded)]
+    websocket.publish_new_after_commit([row.pk for row in rows], events)
+    return len(rows)
 
 
-def _updates(user_id: int, rows: Sequence[InsightNotification]) -> list[tuple[int, payloads.Frame]]:
-    unread = stream.unread_count(user_id) if rows else 0
-    return [(user_id, payloads.notification_frame("notification_updated", row, unread_count=unread)) for row in rows]
+def _save_released(
+    rows: Sequence[InsightNotification], seqs: Mapping[int, int], released_at: dt.datetime, now: dt.datetime
+) -> None:
+    """As two statements: one that names each row's values takes longer than all the rest."""
+    Inbox.objects.filter(user__in=seqs).update(last_seq=F("last_seq") + 1)
+    position = Inbox.objects.filter(user=OuterRef("user")).values("last_seq")
+    InsightNotification.objects.filter(pk__in=[row.pk for row in rows]).update(
+        seq=Subquery(position),
+        held_until=None,
+        released_at=released_at,
+        expired_at=Case(When(expires_at__lte=now, then=now)),
+    )
+
+
+def _briefs(
+    by_user: Mapping[int, Sequence[InsightNotification]], seqs: Mapping[int, int], released_at: dt.datetime
+) -> Iterator[tuple[int, payloads.Frame]]:
+    unread = stream.unread_counts(by_user)
+    ids = [row.pk for rows in by_user.values() for row in rows]
+    unread_of_these = InsightNotification.objects.filter(pk__in=ids).unread().order_by()
+    live = dict(unread_of_these.values_list("user_id").annotate(Count("pk")))
+    for user_id, rows in by_user.items():
+        yield (
+            user_id,
+            payloads.brief_frame(
+                seq=seqs[user_id],
+                unread_count=unread[user_id],
+                held=len(rows),
+                live=live.get(user_id, 0),
+                expired=sum(row.expired_at is not None for row in rows),
+                released_at=released_at,
+                reversed_=sum(row.signal.reversed_by_id is not None for row in rows),
+                braked=any(row.reason == Reason.BRAKE for row in rows),
+            ),
+        )
+
+
+def _release_past_the_web(
+    rows: Sequence[InsightNotification], wanted: Mapping[int, NotificationPreference], now: dt.datetime
+) -> int:
+    """The browser is off by now: what is still live goes out over what is on, and moves no position."""
+    if not rows:
+        return 0
+    InsightNotification.objects.filter(pk__in=[row.pk for row in rows]).update(held_until=None)
+    live = [row for row in rows if row.expires_at > now]
+    elsewhere = _elsewhere(live, wanted)
+    released = {id_ for ids in elsewhere.values() for id_ in ids}
+    kept_back = InsightNotification.objects.filter(pk__in=[row.pk for row in rows if row.pk not in released])
+    kept_back.update(reason=Reason.CHANNEL_OFF)
+    pending.write([], elsewhere)
+    return len(released)
+
+
+def _elsewhere(
+    rows: Iterable[InsightNotification], wanted: Mapping[int, NotificationPreference]
+) -> dict[str, Sequence[int]]:
+    """By channel beside the web, the ids of what its users have on."""
+    rules = {user_id: preference.rules(windows=[], mutes=[]) for user_id, preference in wanted.items()}
+    found: dict[str, list[int]] = {channel.value: [] for channel in AT_ONCE[1:]}
+    for row in rows:
+        for channel in AT_ONCE[1:]:
+            if rules[row.user_id].enables(channel):
+                found[channel.value].append(row.pk)
+    return dict(found)
+
+
+def _updates(rows: Sequence[InsightNotification]) -> Iterator[tuple[int, payloads.Frame]]:
+    unread = stream.unread_counts({row.user_id for row in rows})
+    for row in rows:
+        frame = payloads.notification_frame("notification_updated", row, unread_count=unread[row.user_id])
+        yield row.user_id, frame

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 from django.db.models import Max
 
-from notifications import announcing, changes, dispatching, lifecycle, messages, retention, row_by_row, stream
+from notifications import announcing, brake, changes, dispatching, lifecycle, messages, retention, row_by_row, stream
 from notifications.delivery import pending, websocket
 from notifications.models import InsightNotification, NotificationDeliveryLog, NotificationPreference
 from notifications.preferences import Channel
@@ -51,7 +51,7 @@ class NotificationManager:
         @transaction.atomic
         def create() -> InsightNotification | None:
             revision = dispatching.present_dispatch(signal).revision
-            dispatching.notify(signal, revision, [recipient.pk])
+            dispatching.notify(signal, revision, [recipient.pk], braked=brake.is_engaged())
             rows = InsightNotification.objects.for_user(recipient).filter(signal=signal, revision=revision)
             return rows.with_signal().first()
 
@@ -83,10 +83,10 @@ class NotificationManager:
     @classmethod
     def send_again(cls, notification: InsightNotification) -> bool:
         """Bring a notification to its user once more, over every channel that is on: a change with a position, and a
-        new attempt group in the log. False when it is held, or no channel can carry it."""
+        new attempt group in the log. False when it is held, while the brake is on, or when no channel can carry it."""
         with stream.locked_inbox(notification.user_id) as inbox:
             fresh = InsightNotification.objects.with_signal().get(pk=notification.pk)
-            if fresh.held_until is not None:
+            if fresh.held_until is not None or brake.is_engaged():
                 return False
             group = _next_attempt_group(fresh)
             rules = NotificationPreference.of(notification.user).rules(windows=[], mutes=[])

@@ -18,9 +18,10 @@ from django.db import connection, transaction
 from django.db.models import Model
 from django.utils import timezone
 
-from notifications import payloads, preferences
+from notifications import payloads
 from notifications.announcing import REPEATS_WITHIN, Announcement, Batch, announce, count_metrics
-from notifications.deciding import readable_rules
+from notifications.brake import ENGAGED_SQL
+from notifications.deciding import decide_by, readable_rules
 from notifications.delivery import pending, websocket
 from notifications.models import (
     DeliveryState,
@@ -91,7 +92,7 @@ _REPEATED = f"""
 
 _LOCK_DISPATCHES = f"""
 SELECT
-    dispatch.id, dispatch.revision, ({_REPEATED}), {_columns("signal", _OF_SIGNAL)},
+    dispatch.id, dispatch.revision, {ENGAGED_SQL}, ({_REPEATED}), {_columns("signal", _OF_SIGNAL)},
     {_columns("validation", _OF_VALIDATION)}
 FROM {_DISPATCH} dispatch
 JOIN {_SIGNAL} signal ON signal.id = dispatch.signal_id
@@ -250,12 +251,13 @@ def run(dispatch_ids: Sequence[int]) -> list[int]:
 def _locked(dispatch_ids: Sequence[int]) -> dict[int, Announcement]:
     """By the id of the dispatch, those that are open and concern an owner who is there."""
     found = {}
-    for dispatch_id, revision, repeats, *values in fetch_all(_LOCK_DISPATCHES, {"dispatch_ids": list(dispatch_ids)}):
+    locked = fetch_all(_LOCK_DISPATCHES, {"dispatch_ids": list(dispatch_ids)})
+    for dispatch_id, revision, braked, repeats, *values in locked:
         signal = Signal.from_db(connection.alias, _OF_SIGNAL, values[: len(_OF_SIGNAL)])
         # The signal's side of the relation is then there as well.
         TradeValidation.from_db(connection.alias, _OF_VALIDATION, values[len(_OF_SIGNAL) :]).signal = signal
         if signal.expires_at > timezone.now():
-            found[dispatch_id] = announce(signal, revision, repeats=repeats)
+            found[dispatch_id] = announce(signal, revision, repeats=repeats, braked=braked)
     return found
 
 
@@ -321,7 +323,7 @@ def _decide(announcements: dict[int, Announcement], owners: dict[int, _Owner], r
         owner = owners.get(user_id) if user_id is not None else None
         if user_id is None or owner is None:
             continue
-        decision = preferences.decide(owner.rules, announcement.facts, owner.rules.leading_channel, announcement.now)
+        _, decision = decide_by(owner.rules, announcement.facts, announcement.now, braked=announcement.braked)
         seq = None
         if decision.verdict is Verdict.SEND and owner.rules.web_enabled:
             owner.unread_count += 1

@@ -211,9 +211,18 @@ def unread_frame(*, seq: int, unread_count: int, read_at_seq: int) -> Frame:
 
 
 def brief_frame(
-    *, seq: int, unread_count: int, held: int, live: int, expired: int, reversed_: int, released_at: dt.datetime
+    *,
+    seq: int,
+    unread_count: int,
+    held: int,
+    live: int,
+    expired: int,
+    reversed_: int,
+    released_at: dt.datetime,
+    braked: bool,
 ) -> Frame:
-    """Quiet hours ended: how many were held, what has become of them, and the page that says which."""
+    """Quiet hours ended, or sending goes on (`braked`): how many were held, what has become of them, and the page that
+    says which."""
     return {
         "type": "brief",
         "seq": seq,
@@ -222,6 +231,7 @@ def brief_frame(
         "live": live,
         "expired": expired,
         "reversed": reversed_,
+        "braked": braked,
         "url": f"{reverse('history')}?{urlencode({'released': iso(released_at)})}",
     }
 

@@ -58,6 +58,7 @@ class Reason(TextChoices):
     QUIET_HOURS = "quiet_hours", gettext_lazy("Quiet hours")
     URGENT_IN_QUIET_HOURS = "urgent_in_quiet_hours", gettext_lazy("High priority comes through quiet hours")
     ALL_RULES_PASSED = "all_rules_passed", gettext_lazy("Every rule passed")
+    BRAKE = "brake", gettext_lazy("Sending stopped for everybody")
 
 
 class Chosen(IntFlag):
@@ -83,6 +84,9 @@ class Step(NamedTuple):
 
 # What `paused_until` says while the user wants no end of the pause: as far away as the forms take a date.
 UNTIL_TURNED_ON = dt.datetime(2199, 12, 31, tzinfo=dt.UTC)
+
+# The `held_until` of what the brake holds: when that will be is not known, and no pause or quiet hours end then.
+UNTIL_LIFTED = dt.datetime(2200, 1, 1, tzinfo=dt.UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +219,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`held_until` is given exactly when the verdict is HOLD: the first instant that is not quiet."""
+    """`held_until` is given exactly when the verdict is HOLD: the first instant that is not quiet, or UNTIL_LIFTED."""
 
     verdict: Verdict
     reason: Reason
@@ -230,6 +234,20 @@ def decide(rules: Rules, facts: Facts, channel: Channel, now: dt.datetime) -> De
     verdict, reason = judge(rules, facts, channel, now, rules.quiet_at)
     held_until = rules.quiet_hours.release_after(now) if verdict is Verdict.HOLD else None
     return Decision(verdict, reason, held_until)
+
+
+def braked(decision: Decision) -> Decision:
+    """What the brake makes of a decision: what would be sent is held until it is lifted."""
+    return Decision(Verdict.HOLD, Reason.BRAKE, UNTIL_LIFTED) if decision.verdict is Verdict.SEND else decision
+
+
+def release_at(rules: Rules, earliest: dt.datetime, *, urgent: bool) -> dt.datetime:
+    """When what was held may come out, from `earliest` on: neither during a pause nor, but for what is urgent and is
+    let through, in quiet hours."""
+    if rules.paused_until:
+        earliest = max(earliest, rules.paused_until)
+    waits = rules.quiet_at(earliest) and not (urgent and rules.urgent_bypasses_quiet)
+    return rules.quiet_hours.release_after(earliest) if waits else earliest
 
 
 def judge(

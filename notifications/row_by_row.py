@@ -25,7 +25,7 @@ def write(announcement: Announcement, user_ids: Sequence[int]) -> Batch:
     inboxes = {inbox.user_id: inbox for inbox in stream.lock_inboxes(user_ids)}  # before looking who has it
     told = set(_told(announcement, user_ids))
     untold = [user_id for user_id in user_ids if user_id not in told]
-    decisions = decide_each(untold, announcement.facts, announcement.now)
+    decisions = decide_each(untold, announcement.facts, announcement.now, braked=announcement.braked)
     batch = Batch()
     batch.verdicts.update(decision.verdict.value for _, decision in decisions.values())
     batch.reasons.update(decision.reason.value for _, decision in decisions.values())

@@ -16,7 +16,7 @@ from django.db import connection
 
 from notifications.deciding import Decided, decide_by, decide_each, default_rules
 from notifications.models import Mute, NotificationPreference, QuietWindow, as_weekdays
-from notifications.preferences import Chosen, Facts, MuteKind, QuietMode, Reason, Verdict, chosen_by
+from notifications.preferences import UNTIL_LIFTED, Chosen, Facts, MuteKind, QuietMode, Reason, Verdict, chosen_by
 from notifications.priority import Priority
 from notifications.quiet import QuietHours, Window, zone_or_utc
 
@@ -49,6 +49,10 @@ RULES: tuple[tuple[Reason, str], ...] = (
         "preference.strategies_filter <> '[]' AND NOT preference.strategies_filter ? %(strategy)s",
     ),
     (Reason.SYMBOL_NOT_CHOSEN, "preference.symbols_filter <> '[]' AND NOT preference.symbols_filter ? %(symbol)s"),
+    (
+        Reason.BRAKE,
+        "%(braked)s AND (quiet.held_until IS NULL OR preference.urgent_bypasses_quiet AND %(urgent)s)",
+    ),
     (Reason.ALL_RULES_PASSED, "quiet.held_until IS NULL"),
     (Reason.URGENT_IN_QUIET_HOURS, "preference.urgent_bypasses_quiet AND %(urgent)s"),
     (Reason.QUIET_HOURS, "TRUE"),
@@ -56,10 +60,13 @@ RULES: tuple[tuple[Reason, str], ...] = (
 VERDICT = f"""CASE rule.reason
     WHEN '{Reason.ALL_RULES_PASSED}' THEN '{Verdict.SEND}'
     WHEN '{Reason.URGENT_IN_QUIET_HOURS}' THEN '{Verdict.SEND}'
+    WHEN '{Reason.BRAKE}' THEN '{Verdict.HOLD}'
     WHEN '{Reason.QUIET_HOURS}' THEN
         CASE preference.quiet_mode WHEN '{QuietMode.SKIP}' THEN '{Verdict.SUPPRESS}' ELSE '{Verdict.HOLD}' END
     ELSE '{Verdict.SUPPRESS}'
 END"""
+
+HELD_UNTIL = f"CASE rule.reason WHEN '{Reason.BRAKE}' THEN '{UNTIL_LIFTED}'::timestamptz ELSE quiet.held_until END"
 
 # All that a user's quiet hours depend on: users with equal ones are judged together, by `_held_until`. Null for users
 # who keep none: their windows are not looked for.
@@ -108,7 +115,7 @@ SELECT
     reader.user_id,
     coalesce(given.reason, rule.reason) AS reason,
     coalesce(given.verdict, {VERDICT}) AS verdict,
-    CASE coalesce(given.verdict, {VERDICT}) WHEN '{Verdict.HOLD}' THEN coalesce(given.held_until, quiet.held_until) END
+    CASE coalesce(given.verdict, {VERDICT}) WHEN '{Verdict.HOLD}' THEN coalesce(given.held_until, {HELD_UNTIL}) END
         AS held_until,
     coalesce(given.min_confidence, preference.min_confidence) AS min_confidence,
     coalesce(given.chosen, {CHOSEN}) AS chosen,
@@ -148,18 +155,19 @@ FROM jsonb_to_recordset(%(given)s::jsonb) AS given (
 """
 
 
-def judge(user_ids: Sequence[int], facts: Facts, now: dt.datetime) -> dict[str, Any]:
+def judge(user_ids: Sequence[int], facts: Facts, now: dt.datetime, *, braked: bool) -> dict[str, Any]:
     """The parameters of DECIDE beside `user_ids`, with what Python has to judge for these users."""
     with connection.cursor() as cursor:
         cursor.execute(JUDGE, {"user_ids": list(user_ids)})
         found = cursor.fetchall()
     odd = [user_id for user_id, _ in found if user_id is not None]
-    default = decide_by(default_rules(), facts, now)
+    default = decide_by(default_rules(), facts, now, braked=braked)
     return {
-        "given": given(decide_each(odd, facts, now) | {NO_ROW: default}),
+        "given": given(decide_each(odd, facts, now, braked=braked) | {NO_ROW: default}),
         "quiet_hours": _quiet_hours((hours for _, hours in found if hours is not None), now),
         "now": now,
         "urgent": facts.priority == Priority.HIGH,
+        "braked": braked,
         "ai_confidence": facts.ai_confidence,
         "strategy": facts.strategy,
         "symbol": facts.symbol,

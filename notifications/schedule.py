@@ -36,7 +36,7 @@ class Job:
 JOBS = (
     Job("reconcile", 10, 0, reconcile, leaves_dispatches=True),  # at once: the process before may have been killed
     Job("tell of changes", 10, 1, changes.finish_open),
-    Job("release held notifications", 10, 2, lifecycle.release_held),
+    Job("release held notifications", 10, 2, lifecycle.release_for_a_turn),
     Job("expire notifications", 30, 5, lifecycle.expire_for_a_turn),
     Job("deliver", 10, 3, waking.sweep),
     Job("send digests", 60, 20, sending.send_due_for_a_while, waits_for_others=True),

@@ -1,5 +1,6 @@
 """What was decided, for whom, and how far it got. Rows are the truth; the channel layer only hints at them."""
 
+from notifications.models.brake import SendingBrake, SendingBrakeQuerySet
 from notifications.models.changes import ChangeKind, InsightChange, InsightChangeQuerySet
 from notifications.models.deliveries import (
     DeliveryState,
@@ -43,6 +44,8 @@ __all__ = [
     "PreferenceVersion",
     "PushSubscription",
     "QuietWindow",
+    "SendingBrake",
+    "SendingBrakeQuerySet",
     "SuppressedInsight",
     "as_weekdays",
     "default_time_zone",

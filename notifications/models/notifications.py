@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from notifications.preferences import Reason
+from notifications.preferences import UNTIL_LIFTED, Reason
 from notifications.priority import Priority
 from signals.models import Signal, ValidationStatus
 
@@ -56,6 +56,10 @@ class InsightNotificationQuerySet(models.QuerySet["InsightNotification"]):
 
     def held(self) -> InsightNotificationQuerySet:
         return self.filter(held_until__isnull=False)
+
+    def waiting_for_brake(self) -> InsightNotificationQuerySet:
+        """Held until somebody lifts the brake; nobody has looked yet when they may come out then."""
+        return self.filter(held_until=UNTIL_LIFTED)
 
     def with_signal(self) -> InsightNotificationQuerySet:
         """Everything that a payload needs, in one query."""
@@ -172,6 +176,10 @@ class InsightNotification(models.Model):
     @property
     def unread(self) -> bool:
         return self.seq is not None and not self.read and self.expired_at is None and self.superseded_by_id is None
+
+    @property
+    def waits_for_brake(self) -> bool:
+        return self.held_until == UNTIL_LIFTED
 
     @property
     def state(self) -> str:

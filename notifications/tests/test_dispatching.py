@@ -176,11 +176,11 @@ class TestRunningADispatch:
         monkeypatch.setattr(dispatching, "CHUNK_USERS", 2)
         chunks: list[list[int]] = []
 
-        def killed_in_the_second(signal: Signal, revision: int, user_ids: list[int]) -> Batch:
+        def killed_in_the_second(signal: Signal, revision: int, user_ids: list[int], *, braked: bool) -> Batch:
             chunks.append(user_ids)
             if len(chunks) == 2:
                 raise KeyboardInterrupt
-            return notify(signal, revision, user_ids)
+            return notify(signal, revision, user_ids, braked=braked)
 
         notify = dispatching.notify
         monkeypatch.setattr(dispatching, "notify", killed_in_the_second)
@@ -378,10 +378,10 @@ class TestReconcile:
         bulk_validate(make_signal(bob))
         notify = dispatching.notify
 
-        def fail_for_poison(signal: Signal, revision: int, user_ids: list[int]) -> Batch:
+        def fail_for_poison(signal: Signal, revision: int, user_ids: list[int], *, braked: bool) -> Batch:
             if signal.strategy == "Poison":
                 raise ValueError("poisoned")
-            return notify(signal, revision, user_ids)
+            return notify(signal, revision, user_ids, braked=braked)
 
         monkeypatch.setattr(dispatching, "notify", fail_for_poison)
 

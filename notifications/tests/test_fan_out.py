@@ -153,11 +153,11 @@ def populations(draw: st.DrawFn) -> tuple[Facts, dt.datetime, list[tuple[Fields 
     return draw(facts()), now, draw(st.lists(user, min_size=fan_out.FEW_USERS + 1, max_size=12))
 
 
-@given(population=populations())
+@given(population=populations(), braked=st.booleans())
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @pytest.mark.parametrize(("owned", "repeats_any"), [(False, True), (True, True), (False, False)])
 def test_any_population_is_written_as_the_plain_path_writes_it(
-    traders: list[User], make_signal: MakeSignal, owned: bool, repeats_any: bool, population: Any
+    traders: list[User], make_signal: MakeSignal, owned: bool, repeats_any: bool, population: Any, braked: bool
 ) -> None:
     insight, now, users = population
     with transaction.atomic():
@@ -170,7 +170,8 @@ def test_any_population_is_written_as_the_plain_path_writes_it(
                     store_notification(trader, another, **{name: fields[name] for name in fields if name != "another"})
         message = announce(signal, 2).message
         repeats = (signal.pk, another.pk) if repeats_any else ()
-        announcement = Announcement(signal, 2, insight, message, now, Rescored(Decimal("71.5"), "approved"), repeats)
+        rescored = Rescored(Decimal("71.5"), "approved")
+        announcement = Announcement(signal, 2, insight, message, now, rescored, repeats, braked)
         user_ids = [trader.pk for trader in traders[: len(users)]]
 
         assert outcome(fan_out.write, announcement, user_ids) == outcome(row_by_row.write, announcement, user_ids)
@@ -325,8 +326,8 @@ def test_preferences_changed_between_the_statements_begin_the_chunk_again(
     judge = rules_sql.judge
     judged: list[Sequence[int]] = []
 
-    def change_after_judging(user_ids: Sequence[int], *facts: Any) -> dict[str, Any]:
-        values = judge(user_ids, *facts)
+    def change_after_judging(user_ids: Sequence[int], *facts: Any, braked: bool) -> dict[str, Any]:
+        values = judge(user_ids, *facts, braked=braked)
         if not judged:
             NotificationPreference.objects.filter(user=traders[1]).update(
                 quiet_hours_enabled=True, quiet_start_time="00:00", quiet_end_time="00:00"

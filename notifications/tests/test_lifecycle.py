@@ -105,7 +105,7 @@ class TestReleasing:
         assert user_id == quiet_alice.pk
         assert brief == {
             "type": "brief", "seq": 1, "unread_count": 2, "held": 3, "live": 2, "expired": 1, "reversed": 1,
-            "url": "/notifications/?released=2026-03-05T07%3A00%3A00.000Z",
+            "braked": False, "url": "/notifications/?released=2026-03-05T07%3A00%3A00.000Z",
         }  # fmt: skip
         assert set(InsightNotification.objects.values_list("seq", flat=True)) == {1}
         assert stream.unread_count(quiet_alice.pk) == 2
@@ -145,7 +145,7 @@ class TestReleasing:
         assert lifecycle.release_held(MORNING) == 1
 
         assert InsightNotification.objects.held().get().user == held_insight.user
-        assert f"user {held_insight.user_id} could not be changed" in caplog.text
+        assert f"user {held_insight.user_id} could not be released" in caplog.text
 
     def test_of_an_updated_insight_replaces_its_earlier_revision(
         self, held_insight: Signal, alice: User, hints: Hints

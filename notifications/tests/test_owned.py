@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import OperationalError, connection, transaction
 
-from notifications import dispatching, owned, realtime, stream, worker
+from notifications import brake, dispatching, owned, realtime, stream, worker
 from notifications.manager import NotificationManager
 from notifications.models import (
     DispatchState,
@@ -205,6 +205,8 @@ QUIET = {"quiet_hours_enabled": True, "quiet_start_time": dt.time(0), "quiet_end
         {"mutes": [{"kind": "symbol", "name": "EURUSD", "until": dt.datetime(2150, 1, 1, tzinfo=dt.UTC)}]},
         QUIET | {"quiet_weekdays": [], "windows": [{"start": dt.time(0), "end": dt.time(0)}]},
         {"windows": [{"start": dt.time(0), "end": dt.time(0)}]},  # quiet hours are off
+        *({"brake": True} | each for each in ({}, QUIET, {"web_enabled": False, "push_enabled": True})),
+        {"brake": True, "min_confidence": 95},
     ],
 )
 def test_together_is_as_each_alone(
@@ -212,12 +214,15 @@ def test_together_is_as_each_alone(
 ) -> None:
     windows, mutes = wanted.get("windows", []), wanted.get("mutes", [])
     for preference in NotificationPreference.objects.filter(user__in=[alice, bob]):
-        fields = {name: value for name, value in wanted.items() if name not in ("windows", "mutes")}
+        fields = {name: value for name, value in wanted.items() if name not in ("windows", "mutes", "brake")}
         NotificationPreference.objects.filter(pk=preference.pk).update(**{"web_enabled": True} | fields)
         for window in windows:
             QuietWindow.objects.create(preference=preference, **window)
         for mute in mutes:
             Mute.objects.create(user=preference.user, **mute)
+
+    if "brake" in wanted:
+        brake.engage("A source went mad", by=None, name="ada")
 
     assert owned.run([unrun(alice, news_headline="Rates unchanged")]) == []
     dispatching.run(unrun(bob, news_headline="Rates unchanged"))

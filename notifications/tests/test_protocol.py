@@ -38,7 +38,9 @@ def every_frame(alice: User, make_insight: Callable[..., Signal]) -> list[Any]:
         payloads.read_frame(seq=3, unread_count=0, ids=[plain.pk]),
         payloads.all_read_frame(seq=3, unread_count=0, up_to_seq=2),
         payloads.unread_frame(seq=4, unread_count=2, read_at_seq=3),
-        payloads.brief_frame(seq=3, unread_count=0, held=3, live=1, expired=1, reversed_=1, released_at=now),
+        payloads.brief_frame(
+            seq=3, unread_count=0, held=3, live=1, expired=1, reversed_=1, released_at=now, braked=True
+        ),
         frames.connection_established(Position(2, "0a1b2c3d", 1), recovered=True),
         *frames.missed_notifications(caught_up),
         *[frames.changed_notification(row, unread_count=1) for row in rows],
