@@ -1,7 +1,8 @@
 """nginx's configuration, made from deploy/nginx.conf.
 
     python -m scripts.nginx --name hub.example.org --server 127.0.0.1:8001 --server 127.0.0.1:8002 \\
-        --certificate /etc/ssl/hub.pem --key /etc/ssl/hub.key > /etc/nginx/conf.d/zenithedge.conf
+        --certificate /etc/ssl/hub.pem --key /etc/ssl/hub.key --static /var/lib/zenithedge/static \\
+        > /etc/nginx/conf.d/zenithedge.conf
 """
 
 from __future__ import annotations
@@ -39,12 +40,62 @@ http {{
 """
 
 
+# Mozilla's "intermediate" (https://ssl-config.mozilla.org). HSTS is the application's to say, with every answer.
+TLS = """\
+    listen {listen} ssl http2;
+    ssl_certificate {certificate};
+    ssl_certificate_key {key};
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:\
+ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305;
+    ssl_prefer_server_ciphers off;
+    ssl_session_timeout 1d;
+    ssl_session_cache shared:zenithedge:10m;
+    ssl_session_tickets off;"""
+# Whoever comes without TLS; a certificate's authority asks here too (`certbot --webroot`).
+REDIRECT = """\
+server {{
+    listen {listen};
+    server_name {name};
+    access_log {logs}/access.log zenithedge;
+    error_log {logs}/error.log crit;
+    server_tokens off;
+    location /.well-known/acme-challenge/ {{ root /var/www/acme; }}
+    location / {{ return 308 https://$host$request_uri; }}
+}}"""
+# An address with a release in it never changes its content. What is not here, such as a version that only an older
+# server's pages name, the application may have.
+STATIC = """\
+    location ~ "^/static/(v-[0-9a-f]{{12}}/.+)$" {{
+        alias {static}/$1;
+        gzip_static on;
+        types {{
+            text/css css; text/javascript js mjs; application/json json map; image/svg+xml svg;
+            image/png png; font/woff2 woff2; audio/wav wav;
+        }}
+        charset utf-8;
+        charset_types text/css text/javascript application/json image/svg+xml;
+        add_header Cache-Control "max-age=31536000, public, immutable";
+        add_header X-Content-Type-Options nosniff;
+        gzip_vary on;
+        access_log off;
+        log_not_found off;
+        error_page 404 = @application;
+    }}
+    location @application {{
+        proxy_pass http://zenithedge;
+    }}"""
+
+FROM_APPLICATION = "    # Static files come from the application, compressed."
+
+
 @dataclass(frozen=True)
 class Site:
     """One site behind nginx. Without a certificate it is plain HTTP, for a loopback interface or behind another proxy.
 
-    `webhook_rate` limits alerts for each sender's address, such as `10r/s`; TradingView sends those of all its users
-    from four addresses.
+    With one, who comes to port `plain` is sent to https. `static` is the directory in which `collectstatic` has
+    written; without one the application serves its static files. `webhook_rate` limits alerts for each sender's
+    address, such as `10r/s`; TradingView sends those of all its users from four addresses.
     """
 
     servers: Sequence[str]
@@ -55,6 +106,8 @@ class Site:
     certificate: str = ""
     key: str = ""
     webhook_rate: str = ""
+    static: str = ""
+    plain: str = "80"
 
     def render(self) -> str:
         values = {
@@ -65,6 +118,8 @@ class Site:
             "SERVER_NAME": self.name,
             "SCHEME": "https" if self.certificate else "$scheme",
             "LOGS": self.logs,
+            "REDIRECT": self._redirect(),
+            "STATIC": STATIC.format(static=self.static) if self.static else FROM_APPLICATION,
             "WEBHOOK_ZONE": self._zone(),
             "WEBHOOK_LIMIT": self._limit(),
         }
@@ -76,11 +131,10 @@ class Site:
     def _listen(self) -> str:
         if not self.certificate:
             return f"    listen {self.listen};"
-        return (
-            f"    listen {self.listen} ssl http2;\n"
-            f"    ssl_certificate {self.certificate};\n    ssl_certificate_key {self.key};\n"
-            "    ssl_protocols TLSv1.2 TLSv1.3;"
-        )
+        return TLS.format(listen=self.listen, certificate=self.certificate, key=self.key)
+
+    def _redirect(self) -> str:
+        return REDIRECT.format(listen=self.plain, name=self.name, logs=self.logs) if self.certificate else ""
 
     def _zone(self) -> str:
         if not self.webhook_rate:
@@ -114,6 +168,10 @@ def main() -> None:
     parser.add_argument("--certificate", default="", help="without one: plain HTTP, behind another proxy")
     parser.add_argument("--key", default="")
     parser.add_argument("--logs", default="/var/log/nginx", help="directory of the logs")
+    parser.add_argument("--static", default="", help="where collectstatic wrote; without it the application serves")
+    parser.add_argument(
+        "--plain", default="80", help="the port whose requests are sent to https (default: %(default)s)"
+    )
     parser.add_argument("--webhook-rate", default="", help="alerts for each sender's address, such as 10r/s")
     print(Site(**vars(parser.parse_args())).render(), end="")
 

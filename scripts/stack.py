@@ -36,6 +36,7 @@ from pathlib import Path
 from django.core.management import call_command
 from signals import demo
 call_command("migrate", interactive=False, verbosity=0)
+call_command("collectstatic", interactive=False, verbosity=0, ignore_patterns=["tests"])
 demo.prepare(Path(sys.argv[1]))
 """
 
@@ -144,7 +145,7 @@ class _Maker:
             process.wait_until_it_answers()
 
     def prepare(self) -> dict[str, dict[str, str]]:
-        """Migrate and make the demo's accounts; returns their secrets."""
+        """Migrate, collect the static files and make the demo's accounts; returns their secrets."""
         kept = self._directory / "demo.json"
         command = [sys.executable, "-c", f"import django; django.setup()\n{PREPARE}", str(kept)]
         environment = self._of("prepare")
@@ -168,7 +169,8 @@ class _Maker:
         directory = self._directory / "nginx"
         directory.mkdir()
         listen = f"127.0.0.1:{port}"
-        site = nginx.Site(list(upstreams), listen=listen, logs=str(directory), webhook_rate=webhook_rate)
+        static = self.environment["STATIC_ROOT"]
+        site = nginx.Site(list(upstreams), listen=listen, logs=str(directory), webhook_rate=webhook_rate, static=static)
         command = [needs.nginx(), "-c", str(nginx.write_own(site, directory)), "-p", str(directory)]
         answers = _answers_at(f"http://{listen}/livez")
         self.run(Process("nginx", [*command, "-e", str(directory / "error.log")], self._log("nginx"), answers))
@@ -207,6 +209,7 @@ def _environment(directory: Path, address: str, database_url: str, redis_url: st
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
         "REDIS_PREFIX": "zenithedge",
+        "STATIC_ROOT": str(directory / "static"),
         "CHANNEL_LAYER": layer,
         "NOTIFICATIONS_WORKER": "false",
         "EMAIL_URL": "consolemail://",

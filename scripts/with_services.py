@@ -23,7 +23,7 @@ import redis
 
 from scripts.processes import Account, Process, ProcessError, free_port
 
-MAX_CONNECTIONS = 200
+DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
 # For data that nobody misses after a crash: nothing waits for the disk.
 UNSAFE_AND_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
@@ -61,19 +61,20 @@ def temporary_directory() -> Iterator[Path]:
 
 
 def redis_service(directory: Path) -> tuple[Process, str]:
-    """A Redis that keeps everything in memory, not yet started, and its address."""
+    """A Redis with the settings of deploy/redis.conf, not yet started, and its address."""
     port = free_port()
     files = directory / "redis"
     files.mkdir()
-    arguments = ["--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no", "--dir", str(files)]
-    log = directory / "redis.log"
-    return Process("redis", [redis_server(), *arguments], log, lambda _: _redis_answers(port)), (
-        f"redis://127.0.0.1:{port}/0"
-    )
+    command = [redis_server(), str(DEPLOY / "redis.conf"), "--bind", "127.0.0.1", "--port", str(port)]
+    process = Process("redis", [*command, "--dir", str(files)], directory / "redis.log", lambda _: _redis_answers(port))
+    return process, f"redis://127.0.0.1:{port}/0"
 
 
 def postgres_service(directory: Path, *, durable: bool = False) -> tuple[Process, str]:
-    """A PostgreSQL with an empty database, not yet started, and its address; a `durable` one survives a crash."""
+    """A PostgreSQL with an empty database and the settings of deploy/postgresql.conf, not yet started, and its address.
+
+    A `durable` one survives a crash.
+    """
     port = free_port()
     files = directory / "postgres"
     files.mkdir()
@@ -85,8 +86,7 @@ def postgres_service(directory: Path, *, durable: bool = False) -> tuple[Process
         programs = _within_reach(programs, directory)
     cluster = files / "cluster"
     _make_cluster(programs, cluster, account)
-    settings = {"max_connections": str(MAX_CONNECTIONS), "unix_socket_directories": ""}
-    settings |= {} if durable else UNSAFE_AND_FAST
+    settings = {"unix_socket_directories": ""} | ({} if durable else UNSAFE_AND_FAST)
     arguments = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     server = [str(programs / "postgres"), "-D", str(cluster), "-h", "127.0.0.1", "-p", str(port), *arguments]
     url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
@@ -132,6 +132,8 @@ def _make_cluster(programs: Path, cluster: Path, account: Account) -> None:
     made = subprocess.run(command, **account, cwd=cluster.parent, capture_output=True, text=True)
     if made.returncode:
         raise ProcessError(f"initdb failed: {made.stderr.strip()}")
+    with (cluster / "postgresql.conf").open("a", encoding="utf-8") as own:  # the later line of two counts
+        own.write((DEPLOY / "postgresql.conf").read_text(encoding="utf-8"))
 
 
 def _redis_answers(port: int) -> bool:

@@ -1,7 +1,8 @@
 """Static texts go out compressed, without a step before the first start and without files beside the sources.
 
 Their life in the browser's cache is short, because their names do not change with their contents; after it the browser
-asks again, and is told that nothing has changed. A proxy that compresses by itself finds nothing left to do.
+asks again, and is told that nothing has changed. Only what `collectstatic` has put under the address of a release is
+kept for ever. A proxy that compresses by itself finds nothing left to do.
 """
 
 import gzip
@@ -14,6 +15,8 @@ from django.utils.cache import patch_vary_headers
 from servestatic.middleware import ServeStaticMiddleware
 from servestatic.responders import Redirect, StaticFile
 
+from zenithedge import static_versions
+
 TEXTS = ("text/", "application/javascript", "application/json", "image/svg+xml")
 FONT_LIFE = "max-age=604800, public"  # a font that has to be asked for again comes too late for the first paint
 SMALLEST_BYTES = 500  # below it the headers outweigh what is saved
@@ -23,6 +26,10 @@ _compressed: dict[str, tuple[str, bytes]] = {}
 
 
 class CompressingStaticMiddleware(ServeStaticMiddleware):  # type: ignore[misc]  # servestatic ships no types  # type: ignore[misc]  # is Any for the type checker
+    def immutable_file_test(self, path: str, url: str) -> bool:
+        """The class's own knows hashes in file names only."""
+        return static_versions.is_versioned(url.removeprefix(self.static_prefix))
+
     async def aserve(self, static_file: StaticFile | Redirect, request: HttpRequest) -> HttpResponseBase:
         response: HttpResponseBase = await ServeStaticMiddleware.aserve(static_file, request)
         if request.path_info.endswith(".woff2"):
@@ -42,6 +49,7 @@ def _is_whole_text(request: HttpRequest, response: HttpResponseBase) -> bool:
     return (
         request.method == "GET"
         and response.status_code == 200
+        and "Content-Encoding" not in response.headers  # collected files have their compressed forms beside them
         and response.headers.get("Content-Type", "").startswith(TEXTS)
         and int(response.headers.get("Content-Length", 0)) >= SMALLEST_BYTES
     )

@@ -232,9 +232,18 @@ USE_I18N = True
 USE_TZ = True
 
 STATIC_URL = "/static/"
-STATIC_ROOT = VAR_DIR / "static"
+# Set where nginx serves what `collectstatic` has written there, under the address of a release; without it the
+# application serves the sources, so that nothing has to be collected before the first start.
+COLLECTED = env.str("STATIC_ROOT", default="")
+STATIC_ROOT = COLLECTED or VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-SERVESTATIC_USE_FINDERS = True  # no collectstatic needed before the first start
+SERVESTATIC_USE_FINDERS = True
+if COLLECTED:
+    STORAGES = {
+        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+        "staticfiles": {"BACKEND": "zenithedge.static_versions.VersionedStaticFilesStorage"},
+    }
+    SERVESTATIC_USE_STATIC_ROOT = True  # for who asks past nginx
 SERVESTATIC_ALLOW_ALL_ORIGINS = False  # nobody else has a use for them
 
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
+import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,7 +55,7 @@ def run(nginx: str, tmp_path: Path) -> Iterator[Callable[[Site], Process]]:
     started: list[Process] = []
 
     def start(site: Site) -> Process:
-        own = Site(site.servers, listen=site.listen, logs=str(tmp_path), webhook_rate=site.webhook_rate)
+        own = replace(site, logs=str(tmp_path))
         command = [nginx, "-e", str(tmp_path / "error.log"), "-c", str(write_own(own, tmp_path)), "-p", str(tmp_path)]
         process = Process("nginx", command, tmp_path / "console.log", lambda process: listens(site.listen))
         started.append(process)
@@ -69,10 +73,24 @@ def listens(address: str) -> bool:
         return client.connect_ex((host, int(port))) == 0
 
 
+class Stay(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *arguments: object) -> None:
+        """Where it would lead is looked at instead."""
+
+
+def refusal(url: str) -> tuple[int, str | None]:
+    """The code of an answer that is none, and where it leads."""
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.build_opener(Stay).open(url, timeout=10)
+    refused.value.close()
+    return refused.value.code, refused.value.headers["Location"]
+
+
 def test_the_configuration_of_a_host_with_a_certificate_names_everything(tmp_path: Path) -> None:
     text = Site(["10.0.0.1:8001"], listen="443", name="hub.example", certificate="/c.pem", key="/k.pem").render()
 
     assert "listen 443 ssl" in text
+    assert "return 308 https://$host$request_uri;" in text
     assert "ssl_certificate /c.pem;" in text
     assert "server_name hub.example;" in text
     assert "server 10.0.0.1:8001" in text
@@ -94,6 +112,61 @@ def test_no_log_of_nginx_shows_a_token(
     logs = "".join(log.read_text() for log in tmp_path.glob("*.log"))
     assert logs.count("POST") >= len(SPELLINGS)
     assert TOKEN not in logs
+
+
+def test_static_files_of_a_release_come_from_nginx_and_are_kept_for_ever(
+    site: Site, run: Callable[[Site], Process], tmp_path: Path
+) -> None:
+    """The application does not run: what it would have to be asked for fails."""
+    module = tmp_path / "static" / "v-0123456789ab" / "main.js"
+    module.parent.mkdir(parents=True)
+    module.write_text("plain")
+    module.with_name("main.js.gz").write_bytes(gzip.compress(b"plain"))
+    run(replace(site, static=str(tmp_path / "static")))
+    address = f"http://{site.listen}/static"
+
+    request = urllib.request.Request(  # noqa: S310 - http
+        f"{address}/v-0123456789ab/main.js", headers={"Accept-Encoding": "gzip"}
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - http
+        assert gzip.decompress(answer.read()) == b"plain"
+        assert answer.headers["Content-Type"].startswith("text/javascript")
+        assert answer.headers["Cache-Control"] == "max-age=31536000, public, immutable"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Vary"] == "Accept-Encoding"
+    for path in ("/v-ba9876543210/main.js", "/notifications/main.js"):
+        assert refusal(address + path) == (502, None)
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[str, str]:
+    """Of this machine's own making, with its key."""
+    files = str(tmp_path / "hub.pem"), str(tmp_path / "hub.key")
+    options = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", "/CN=localhost", "-days", "1"]
+    command = ["openssl", "req", "-x509", "-nodes", *options, "-out", files[0], "-keyout", files[1]]
+    if shutil.which("openssl") is None:
+        pytest.skip("There is no openssl here")
+    subprocess.run(command, check=True, capture_output=True)
+    return files
+
+
+def test_with_a_certificate_nginx_speaks_tls_and_sends_the_others_there(
+    site: Site, run: Callable[[Site], Process], certificate: tuple[str, str]
+) -> None:
+    plain = f"127.0.0.1:{free_port()}"
+    run(replace(site, certificate=certificate[0], key=certificate[1], plain=plain))
+
+    assert refusal(f"http://{plain}/accounts/login/?next=/") == (308, "https://127.0.0.1/accounts/login/?next=/")
+    host, port = site.listen.split(":")
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        context = ssl.create_default_context(cafile=certificate[0])
+        context.minimum_version = context.maximum_version = version
+        context.set_alpn_protocols(["h2"])
+        with (
+            socket.create_connection((host, int(port))) as raw,
+            context.wrap_socket(raw, server_hostname="localhost") as tls,
+        ):
+            assert tls.selected_alpn_protocol() == "h2"
 
 
 def test_the_command_prints_what_a_host_needs(tmp_path: Path) -> None:
