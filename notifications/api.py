@@ -29,7 +29,7 @@ MAX_MARKED = 200  # as many as a list that is not paged shows
 
 @json_api("GET")
 def notification_list(request: ApiRequest) -> HttpResponse:
-    """The newest first; the next page is asked for with `before` = `next_before`."""
+    """The newest first; the next page is asked for with `before` = `next_before`, what comes later on the `stream`."""
     try:
         page = listing.read_payloads(request.user.pk, _wanted(request))
     except listing.UnknownBeforeError as error:
@@ -39,6 +39,7 @@ def notification_list(request: ApiRequest) -> HttpResponse:
             "notifications": page.notifications,
             **asdict(page.position),
             "next_before": page.next_before,
+            "stream": stream.address(request.user.pk),
         }
     )
 

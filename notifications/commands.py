@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 from urllib.parse import parse_qs
 
 MAX_FRAME_BYTES = 4 * 1024
@@ -26,10 +26,17 @@ SYNCS_AT_ONCE = 10
 SYNC_EVERY_S = 1.0
 
 
+# The last two are the consumer's: a command that was right and could not be obeyed.
+ErrorCode = Literal[
+    "not_text", "not_json", "not_an_object", "too_large", "too_deep", "unknown_command", "bad_value", "unavailable",
+    "internal",
+]  # fmt: skip
+
+
 class CommandError(Exception):
     """A frame that can't be obeyed; `command` is the name it gave, as far as it gave one."""
 
-    def __init__(self, code: str, message: str, command: str | None = None) -> None:
+    def __init__(self, code: ErrorCode, message: str, command: str | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.message = message

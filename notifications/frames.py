@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from notifications.commands import ErrorCode
 from notifications.payloads import PROTOCOL_VERSION, Frame, NotificationPayload
 from notifications.stream import CatchUp, Position, ReadAllResult, ReadResult
 
@@ -20,7 +21,13 @@ def connection_established(position: Position | CatchUp, *, recovered: bool) -> 
         "last_seq": position.last_seq,
         "epoch": position.epoch,
         "recovered": recovered,
+        "stopped": position.braked,
     }
+
+
+def sending(*, stopped: bool) -> Frame:
+    """Whether somebody has stopped sending for everybody (notifications/brake.py). It changes no position."""
+    return {"type": "sending", "stopped": stopped}
 
 
 def missed_notifications(answer: CatchUp) -> Iterator[dict[str, Any]]:
@@ -84,5 +91,5 @@ def pong() -> dict[str, Any]:
     return {"type": "pong"}
 
 
-def error(code: str, message: str, command: str | None) -> dict[str, Any]:
+def error(code: ErrorCode, message: str, command: str | None) -> dict[str, Any]:
     return {"type": "error", "code": code, "message": message, "command": command}

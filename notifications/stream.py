@@ -15,12 +15,13 @@ from functools import cache
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, Func, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models import Count, FilteredRelation, Func, IntegerField, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
-from notifications import entries, payloads, realtime
-from notifications.metrics import NOTIFICATIONS_ACKNOWLEDGED
+from notifications import brake, entries, payloads, realtime
+from notifications.metrics import Acknowledged, count_acknowledged
 from notifications.models import DeliveryState, Inbox, InsightNotification, NotificationDeliveryLog
+from notifications.models.notifications import InsightNotificationQuerySet
 from notifications.payloads import NotificationPayload
 from notifications.preferences import Channel
 from notifications.prepared import UserStatement
@@ -39,6 +40,7 @@ class Position:
     last_seq: int
     epoch: str
     unread_count: int
+    braked: bool = False  # nothing new is sent to anybody for now
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class CatchUp:
     unread_count: int
     last_seq: int
     epoch: str
+    braked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +116,17 @@ def unread_counts(user_ids: Iterable[int]) -> dict[int, int]:
     return counts
 
 
+def address(user_id: int) -> str:
+    """Where the user's stream is followed over a socket."""
+    return f"/stream/insights/{user_id}/"
+
+
 def position(user_id: int) -> Position:
     """In one query; an inbox that is missing is made."""
-    for found in _position_statement().fetch_all(user_id):
-        return Position(*found)
+    for last_seq, epoch, unread, braked in _position_statement().fetch_all(user_id):
+        return Position(last_seq, epoch, unread, bool(braked))  # SQLite has no truth values
     inbox = _inbox(user_id)
-    return Position(inbox.last_seq, inbox.epoch, unread_count(user_id))
+    return Position(inbox.last_seq, inbox.epoch, unread_count(user_id), brake.is_engaged())
 
 
 @cache
@@ -127,20 +135,23 @@ def _position_statement() -> UserStatement:
 
 
 def stored_positions(user_id: int) -> QuerySet[Inbox, tuple[Any, ...]]:
-    """last_seq, epoch and the number of unread ones: the fields of a Position; nothing for a user without an inbox."""
+    """The fields of a Position; nothing for a user without an inbox."""
     unread = InsightNotification.objects.filter(user_id=OuterRef("user_id")).unread().order_by()
     number = unread.annotate(number=_number_of_rows()).values("number")
     inboxes = Inbox.objects.filter(user_id=user_id).order_by()
-    return inboxes.annotate(unread_count=Subquery(number)).values_list("last_seq", "epoch", "unread_count")
+    place = inboxes.annotate(unread_count=Subquery(number), braked=brake.engaged_exists())
+    return place.values_list("last_seq", "epoch", "unread_count", "braked")
 
 
 def positions(user_ids: Iterable[int]) -> dict[int, Position]:
     """The positions of these users' streams, in two queries; an inbox that is missing is made."""
     wanted = set(user_ids)
-    inboxes = Inbox.objects.in_bulk(wanted)  # before the counts: a change in between shows up as the next position
+    # Before the counts: a change in between shows up as the next position.
+    inboxes: dict[int, Any] = Inbox.objects.annotate(braked=brake.engaged_exists()).in_bulk(wanted)
+    braked = any(inbox.braked for inbox in inboxes.values())
     counts = unread_counts(wanted)
     places = ((user_id, inboxes.get(user_id) or _inbox(user_id)) for user_id in wanted)
-    return {user_id: Position(inbox.last_seq, inbox.epoch, counts[user_id]) for user_id, inbox in places}
+    return {user_id: Position(inbox.last_seq, inbox.epoch, counts[user_id], braked) for user_id, inbox in places}
 
 
 def last_seqs(user_ids: Iterable[int]) -> dict[int, int]:
@@ -168,6 +179,7 @@ def catch_up(user_id: int, *, since: int, epoch: str) -> CatchUp:
         unread_count=present.unread_count,
         last_seq=present.last_seq,
         epoch=present.epoch,
+        braked=present.braked,
     )
 
 
@@ -305,14 +317,33 @@ def acknowledge(user_id: int, *, after: int, up_to: int, visible: bool | None) -
     now = timezone.now()
     rows = InsightNotification.objects.filter(user_id=user_id, seq__gt=after, seq__lte=up_to)
     with transaction.atomic():
-        found = list(rows.values_list("id", "delivered"))
-        ids = [id_ for id_, delivered in found if not delivered]
+        found = list(_with_first_sending(rows).values_list("id", "delivered", *_FOR_METRICS))
+        fresh = {id_: way for id_, delivered, *way in found if not delivered}
+        ids = list(fresh)
         InsightNotification.objects.filter(id__in=ids, delivered=False).update(delivered=True, delivered_at=now)
         _acknowledge_logs(ids, now, visible)
         if visible and len(ids) < len(found):
-            _note_seen([id_ for id_, delivered in found if delivered])
-    NOTIFICATIONS_ACKNOWLEDGED.inc(len(ids))
+            _note_seen([id_ for id_, delivered, *_ in found if delivered])
+    count_acknowledged((_acknowledged(*way) for way in fresh.values()), now)
     return len(ids)
+
+
+_FOR_METRICS = ("signal__received_at", "first_sending__attempted_at", "revision", "held_until", "released_at")
+
+
+def _with_first_sending(rows: InsightNotificationQuerySet) -> InsightNotificationQuerySet:
+    first = Q(delivery_logs__channel=Channel.WEBSOCKET, delivery_logs__target="", delivery_logs__attempt_group=1)
+    return rows.alias(first_sending=FilteredRelation("delivery_logs", condition=first))
+
+
+def _acknowledged(
+    received_at: dt.datetime,
+    sent_at: dt.datetime | None,
+    revision: int,
+    held_until: dt.datetime | None,
+    released_at: dt.datetime | None,
+) -> Acknowledged:
+    return Acknowledged(received_at, sent_at, at_once=revision <= 1 and held_until is None and released_at is None)
 
 
 def _acknowledge_logs(notification_ids: list[int], now: dt.datetime, visible: bool | None) -> None:

@@ -32,7 +32,7 @@ LIST_LIMIT = 100
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """When the client asks, answers and tries again; the same numbers as static/notifications/policy.js."""
+    """When the client asks, answers and tries again; the numbers of docs/protocol.md."""
 
     sync_every_s: float = 25.0
     sync_jitter: float = 0.2  # of the interval, to both sides: clients that came together drift apart
