@@ -14,6 +14,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from notifications import messages, metrics, priority
+from notifications.health.latency import Stage
 from notifications.models import InsightDispatch, InsightNotification
 from notifications.preferences import Facts, Reason, Verdict
 from notifications.priority import Priority
@@ -162,6 +163,10 @@ def count_metrics(announcement: Announcement, batch: Batch) -> None:
     """Once it is committed."""
     created = batch.verdicts[Verdict.SEND] + batch.verdicts[Verdict.HOLD]
     metrics.NOTIFICATIONS_CREATED.labels(announcement.facts.priority).inc(created)
+    metrics.NOTIFICATIONS_HELD.inc(batch.verdicts[Verdict.HOLD])
+    if announcement.revision <= 1:  # a later one is not told of the signal's arrival
+        since_received = timezone.now() - announcement.signal.received_at
+        metrics.stage_took(Stage.COMMITTED, since_received.total_seconds(), created)
     for reason, users in batch.suppressed().items():
         metrics.INSIGHTS_SUPPRESSED.labels(reason).inc(users)
 

@@ -6,7 +6,7 @@ import datetime as dt
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from django.conf import settings
 from django.db import models, transaction
@@ -14,7 +14,7 @@ from django.db.models import Case, F, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Concat
 from django.utils import timezone
 
-from notifications import dispatching, messages
+from notifications import dispatching, messages, metrics
 from notifications.models import DispatchState, InsightDispatch
 from signals import intake
 from signals.models import Timeframe, TradeValidation
@@ -47,7 +47,10 @@ def reconcile(later: Callable[[int], None] | None = None) -> Reconciled:
         with transaction.atomic():
             found.opened += dispatching.open_revision(validation) is not None
     _finish_open(found, later)
-    if any((found.validated, found.opened, found.run, found.closed, found.failed)):
+    counts = asdict(found)
+    for what, number in counts.items():
+        metrics.RECONCILED.labels(what).inc(number)
+    if any(counts.values()):
         logger.info("notifications reconciled: %s", found)
     return found
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from notifications import changes, lifecycle, retention, sessions
+from notifications import changes, lifecycle, metrics, retention, sessions
 from notifications.delivery import waking
 from notifications.digests import sending
 from notifications.reconcile import reconcile
@@ -31,6 +31,11 @@ class Job:
     function: Callable[..., object]
     leaves_dispatches: bool = False
     waits_for_others: bool = False
+
+    def run(self, *arguments: object) -> object:
+        """Call it, and count how long that took and that it was done; what it raises is raised."""
+        with metrics.job(self.name):
+            return self.function(*arguments)
 
 
 JOBS = (

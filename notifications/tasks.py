@@ -61,9 +61,9 @@ def run_job(name: str) -> None:
     """Run one entry of the schedule."""
     [job] = [job for job in JOBS if job.name == name]
     if job.leaves_dispatches:
-        job.function(enqueue_dispatch)
+        job.run(enqueue_dispatch)
     else:
-        while job.function() is False:
+        while job.run() is False:
             pass  # there is more, and nothing else waits for this worker process
 
 

@@ -99,7 +99,7 @@ class Worker(threading.Thread):
     def _run_due_jobs(self) -> None:
         for job, due_at in self._due_at.items():
             if not self._stopping and due_at <= time.monotonic():
-                function = partial(job.function, self.wake) if job.leaves_dispatches else job.function
+                function = partial(job.run, self.wake) if job.leaves_dispatches else job.run
                 more = _guarded(job.name, function) is False
                 self._due_at[job] = time.monotonic() + (0 if more else job.every_s)
 

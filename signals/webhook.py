@@ -28,7 +28,7 @@ from django.views.decorators.csrf import csrf_exempt
 from signals import intake, signatures, tradingview
 from signals.alert_json import FieldErrors, clean_line
 from signals.blanking import BLANKED, blank_text
-from signals.metrics import WEBHOOK_REQUESTS
+from signals.metrics import WEBHOOK_ANSWERS, WEBHOOK_REQUESTS
 from signals.models import Verdict, WebhookRequest, WebhookSource
 from zenithedge import rates
 from zenithedge.clients import limited_address
@@ -66,6 +66,7 @@ class RefusalError(Exception):
 @csrf_exempt
 @never_cache
 @in_english
+@WEBHOOK_ANSWERS.time()
 def webhook(request: HttpRequest, token: str) -> HttpResponse:
     """201 with the new signal, 200 for a duplicate, else `{error: {code, message, fields?}}`."""
     try:

@@ -14,22 +14,38 @@ from axes.backends import AxesStandaloneBackend
 from axes.handlers.database import AxesDatabaseHandler
 from axes.helpers import get_cool_off
 from django.contrib import admin
+from django.contrib.auth import user_login_failed
 from django.contrib.auth.forms import PasswordChangeForm, PasswordResetForm
 from django.contrib.auth.views import PasswordChangeView, PasswordResetView
 from django.db.models import Max, Sum
+from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
+from prometheus_client import Counter
 
 from zenithedge import rates
 from zenithedge.clients import limited_address
+from zenithedge.shared_values import REGISTRY
 
 # An office behind one address has more than one forgetful trader.
 ADDRESS_PER_NAME = 6
 RESETS_AN_HOUR_AN_ADDRESS = 20
 RESETS_AN_HOUR_A_MAILBOX = 3
 WRONG_OLD_PASSWORDS_AN_HOUR = 10
+
+
+SIGN_INS_REFUSED = Counter(
+    "zenithedge_sign_ins_refused",
+    "Sign-ins with a wrong name or password, or while locked out.",
+    registry=REGISTRY,
+)
+
+
+@receiver(user_login_failed, dispatch_uid="zenithedge.count_refused_sign_in")
+def count_refused_sign_in(sender: object, **kwargs: Any) -> None:
+    SIGN_INS_REFUSED.inc()
 
 
 class SignInHandler(AxesDatabaseHandler):  # type: ignore[misc]  # the library has no types

@@ -79,6 +79,10 @@ class _Call:
     target: Any
     host: str
 
+    def make(self) -> None:
+        with metrics.DELIVERY_SECONDS.labels(self.channel.name).time():
+            self.channel.deliver(self.log.notification, self.target)
+
 
 def drain(*, budget_s: float | None = None, should_stop: Callable[[], bool] = lambda: False) -> Counter[str]:
     """Send what is due, high priority first and then the oldest, until nothing is, or the time is used up.
@@ -141,8 +145,7 @@ class _Drain:
         begun = _begin(due)
         if isinstance(begun, _Call):
             _hosts.called(begun.host)
-            deliver = begun.channel.deliver
-            self.calls[self._threads.submit(deliver, begun.log.notification, begun.target)] = begun
+            self.calls[self._threads.submit(begun.make)] = begun
         elif begun is not None:
             self.done[begun] += 1
 

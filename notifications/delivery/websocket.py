@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from notifications import metrics, payloads, realtime, stream
+from notifications.health.latency import Stage
 from notifications.models import DeliveryState, InsightNotification, NotificationDeliveryLog
 from notifications.preferences import Channel
 from notifications.realtime import Event
@@ -32,7 +34,15 @@ def write_pending(notifications: Sequence[InsightNotification], *, attempt_group
 def publish_new_after_commit(notification_ids: Sequence[int], events: Sequence[Event]) -> None:
     """Hint the frames when the transaction commits, and record for the fresh notifications whether that worked."""
     if events:
-        realtime.publish_after_commit(events, then=lambda taken: record_attempt(notification_ids, taken=taken))
+        transaction.on_commit(lambda: _publish_new(notification_ids, events), robust=True)
+
+
+def _publish_new(notification_ids: Sequence[int], events: Sequence[Event]) -> None:
+    committed = time.monotonic()
+    taken = realtime.publish(events)
+    if taken:
+        metrics.stage_took(Stage.SENT, time.monotonic() - committed, len(notification_ids))
+    record_attempt(notification_ids, taken=taken)
 
 
 def deliver(notification: InsightNotification) -> bool:

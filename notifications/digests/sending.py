@@ -236,7 +236,8 @@ class _Connection:
     def send(self, message: Any) -> None:
         """Returns when the server has taken the mail. Raises _RefusedError and _ServerError."""
         try:
-            self._backend.send_messages([message])
+            with metrics.MAIL_SECONDS.time():
+                self._backend.send_messages([message])
         except smtplib.SMTPRecipientsRefused as error:
             code, text = next(iter(error.recipients.values()))
             if code == 421:

@@ -26,7 +26,7 @@ from notifications import dispatching, metrics
 from notifications.models import InsightDispatch, NotificationDeliveryLog
 from notifications.tests.rows import store_notification
 from signals.models import Signal
-from zenithedge.exposition import Dispatches
+from zenithedge.exposition import Rows
 
 TOKEN = "t" * 40
 MoveOn = Callable[[float], None]
@@ -140,7 +140,7 @@ def test_with_the_database_away_the_counters_are_still_read(
     assert found["zenithedge_database_up"] == 0
     assert "zenithedge_notifications_sent_total" in found
     assert "zenithedge_dispatches_open" not in found
-    assert len(list(Dispatches().collect())) == 1
+    assert len(list(Rows().collect())) == 1
 
 
 @pytest.mark.parametrize(("code", "label"), [(1000, "1000"), (4401, "4401"), (3999, "other"), (None, "other")])
