@@ -57,6 +57,7 @@ class InsightConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # chan
     position: SentPosition
     held: list[tuple[int | None, str]] | None = None
     visible: bool | None = None
+    braked = False  # as this socket was last told
     open = False  # accepted and not closed: what is sent reaches the server at least
     ended = False
     close_code: int | None = None
@@ -111,6 +112,7 @@ class InsightConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # chan
             logger.exception("WebSocket could not be established user=%s", self.user_id)
             refusal = "fault"
         logger.info("WebSocket refused user=%s: %s", self.user_id, refusal)
+        metrics.SOCKETS_REFUSED.labels(refusal).inc()
         self._end(REFUSED)
         raise StopConsumer
 
@@ -159,6 +161,7 @@ class InsightConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # chan
         await self.accept()
         self.open = True
         self.position = SentPosition(present.last_seq, present.epoch, acknowledged=present.last_seq)
+        self.braked = present.braked
         metrics.SOCKETS_OPENED.inc()
         metrics.SOCKETS_OPEN.inc()
         logger.info("WebSocket connected user=%s connection=%s", self.user_id, self.connection)
@@ -206,6 +209,11 @@ class InsightConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # chan
         for row in news:  # filtered before, because one change may stamp several rows with one position
             self._send(frames.changed_notification(row, unread_count=answer.unread_count))
         self.position.catch_up(answer, since=since, through=since)
+
+    def tell_of_brake(self, *, braked: bool) -> None:
+        """Sending was stopped for everybody, or goes on."""
+        self.braked = braked
+        self.forward(None, json.dumps(frames.sending(stopped=braked)))
 
     def sign_out(self) -> None:
         """End the socket because its sign-in does not hold any more; nothing is sent on it from now on."""

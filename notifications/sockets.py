@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
-from notifications import realtime, sessions, stream
+from notifications import brake, realtime, sessions, stream
 from notifications.hub import Hub
 from notifications.positions import SentPosition
 from notifications.sessions import SignIn
@@ -53,12 +53,14 @@ class Socket(Protocol):
     user_id: int
     sign_in: SignIn
     position: SentPosition
+    braked: bool
     open: bool
 
     @property
     def idle(self) -> bool: ...
     def forward(self, seq: int | None, text: str) -> None: ...
     def send_missed(self, answer: CatchUp, *, since: int) -> None: ...
+    def tell_of_brake(self, *, braked: bool) -> None: ...
     def sign_out(self) -> None: ...
 
 
@@ -191,6 +193,13 @@ class Registry:
                 groups[socket.user_id, position.through, position.epoch].append(socket)
         await _each(self._heal(*place, sockets) for place, sockets in groups.items())
 
+    async def look_at_brake(self) -> None:
+        """Tell the sockets when sending was stopped for everybody, or goes on. No hint says so: it is told seldom."""
+        braked = await in_database(brake.is_engaged)
+        for socket in self.sockets():
+            if socket.braked != braked:
+                socket.tell_of_brake(braked=braked)
+
     async def check(self, user_ids: Iterable[int] | None = None, *, within_s: float = 0.0) -> None:
         """Close the sockets, of these users or of all, whose sign-in no longer holds; evenly over `within_s`."""
         loop = asyncio.get_running_loop()
@@ -230,7 +239,7 @@ class Registry:
             seldom = self.hub.hears and not realtime.layer_is_local()
             await _set_or_after(self._poll_now, POLL_SHARED_S if seldom else POLL_LOCAL_S)
             self._poll_now.clear()
-            await _each([self.poll()])
+            await _each([self.poll(), self.look_at_brake()])
 
     async def _check_forever(self) -> None:
         while True:

@@ -7,6 +7,7 @@ One function for the delivery thread, the Celery workers and `manage.py deliver_
   committed before anything is sent.
 - A process that is killed leaves a lease that ends. The delivery is then tried once more, after all that nobody was
   killed at; a second process that is killed at it ends it as failed, because it may have arrived both times.
+- While the brake is on nothing is claimed, and all stays as it is.
 - Calls run in threads, a few for each host. The database is asked by one thread only.
 """
 
@@ -26,7 +27,7 @@ from django.db.models import Case, Exists, F, IntegerField, OuterRef, Q, When
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from notifications import metrics
+from notifications import brake, metrics
 from notifications.delivery.base import DeliveryChannel, DeliveryError
 from notifications.delivery.hosts import Hosts
 from notifications.delivery.registry import CHANNELS
@@ -176,7 +177,7 @@ def _due_rows() -> Any:
         state=DeliveryState.PENDING,
         channel__in=list(CHANNELS),
         next_attempt_at__lte=now,
-    )
+    ).exclude(brake.engaged_exists())
     interrupted = Case(When(lease_until__isnull=True, then=0), default=1, output_field=IntegerField())
     return due.order_by(interrupted, rank, "created_at", "pk")
 
@@ -248,7 +249,8 @@ def _claim(due: _Due) -> bool:
     }
     if due.interrupted:
         changes["interruptions"] = F("interruptions") + 1
-    return bool(_untaken(due).update(**changes) == 1)
+    # It may have been found before somebody stopped sending.
+    return bool(_untaken(due).exclude(brake.engaged_exists()).update(**changes) == 1)
 
 
 def _settle(due: _Due, log: NotificationDeliveryLog, state: DeliveryState, reason: str) -> str | None:

@@ -20,9 +20,10 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from notifications import brake
 from notifications.digests import addresses
 from notifications.digests.times import due_at, due_now, next_due
-from notifications.models import DigestRun, DigestState, NotificationPreference, PreferenceVersion
+from notifications.models import DigestRun, DigestRunQuerySet, DigestState, NotificationPreference, PreferenceVersion
 from notifications.quiet import zone_or_utc
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ NO_ADDRESS = "The account has no e-mail address."
 SWITCHED_OFF = "Switched off by the user."
 NOT_ACTIVE = "The account is not active."
 TOO_LATE = "The mail server took nothing that day."
+STOPPED = "Sending was stopped for everybody that day."
 
 
 # --- Opening --------------------------------------------------------------------------------------------------------
@@ -234,9 +236,12 @@ class Claimed:
         self.runs = runs
 
     def begin_attempt(self, run: DigestRun) -> bool:
-        """Count an attempt and renew the lease; False when another process has taken the run over."""
-        run.attempts += 1
-        return self._update(run, attempts=run.attempts, lease_until=timezone.now() + LEASE)
+        """Count an attempt and renew the lease; False when another process has taken the run over, or somebody has
+        stopped sending."""
+        mine = self._mine(run).exclude(brake.engaged_exists())
+        begun = bool(mine.update(attempts=run.attempts + 1, lease_until=timezone.now() + LEASE))
+        run.attempts += begun
+        return begun
 
     def sent(self, run: DigestRun, counts: dict[str, int]) -> bool:
         return self._close(run, DigestState.SENT, sent_at=timezone.now(), counts=counts)
@@ -264,8 +269,10 @@ class Claimed:
         return self._update(run, state=state, claim="", lease_until=None, **{"error": "", **fields})
 
     def _update(self, run: DigestRun, **fields: Any) -> bool:
-        mine = DigestRun.objects.pending().filter(pk=run.pk, claim=self._claim)
-        return bool(mine.update(**fields))
+        return bool(self._mine(run).update(**fields))
+
+    def _mine(self, run: DigestRun) -> DigestRunQuerySet:
+        return DigestRun.objects.pending().filter(pk=run.pk, claim=self._claim)
 
 
 def claim(now: dt.datetime, *, only: Iterable[int] | None = None, most: int = BATCH) -> Claimed:
@@ -286,11 +293,12 @@ def claim(now: dt.datetime, *, only: Iterable[int] | None = None, most: int = BA
     return Claimed(name, list(DigestRun.objects.pending().filter(claim=name).order_by("due_at", "pk")))
 
 
-def give_up_old(now: dt.datetime) -> int:
-    """Close what has been waiting for too long; return how many."""
+def give_up_old(now: dt.datetime, *, stopped: bool = False) -> int:
+    """Close what has been waiting for too long, `stopped` by us or else by a server; return how many."""
     # Not what somebody had sent again: nobody opens another for it.
     old = _free(now, whenever=True).filter(created_at__lte=now - GIVEN_UP_AFTER, edition=1)
-    return old.update(state=DigestState.FAILED, error=TOO_LATE, claim="", lease_until=None)
+    state, why = (DigestState.SKIPPED, STOPPED) if stopped else (DigestState.FAILED, TOO_LATE)
+    return old.update(state=state, error=why, claim="", lease_until=None)
 
 
 def _free(now: dt.datetime, *, whenever: bool = False) -> QuerySet[DigestRun]:

@@ -22,7 +22,7 @@ from django.core.mail import get_connection
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from notifications import metrics
+from notifications import brake, metrics
 from notifications.digests import content, mail, runs
 from notifications.models import DigestRun, NotificationPreference
 
@@ -39,7 +39,8 @@ JOB_BUDGET_S = 45.0
 
 @dataclass(slots=True)
 class Report:
-    """How many runs ended how; `server_away` when the last ones were left because of the server."""
+    """How many runs ended how; `server_away` when the last ones were left because of the server, `braked` when they
+    were because sending is stopped for everybody."""
 
     opened: int = 0
     sent: int = 0
@@ -48,6 +49,7 @@ class Report:
     failed: int = 0
     later: int = 0
     server_away: str = ""
+    braked: bool = False
 
     @property
     def done(self) -> int:
@@ -82,15 +84,21 @@ def send_due(
     now = timezone.now()
     report = Report()
     report.opened = runs.open_due(now, users) if day is None else runs.open_date(day, now, users)
-    report.failed = runs.give_up_old(now)
+    report.braked = brake.is_engaged()
+    given_up = runs.give_up_old(now, stopped=report.braked)
+    if report.braked:
+        report.skipped = given_up
+    else:
+        report.failed = given_up
     only = None if users is None else list(users.values_list("pk", flat=True))
     reader = content.Reader()
     before_all()
-    while not should_stop() and not report.server_away:
+    while not (should_stop() or report.server_away or report.braked):
         claimed = runs.claim(timezone.now(), only=only)
         if not claimed.runs:
             break
         _Batch(claimed, reader, report, should_stop, after_each).send()
+        report.braked = brake.is_engaged()
     _count(report)
     return report
 
@@ -101,7 +109,7 @@ def send_due_for_a_while() -> bool:
     report = send_due(should_stop=lambda: time.monotonic() >= end)
     if report.done:
         logger.info("Digests: %s", report)
-    return time.monotonic() < end or bool(report.server_away)
+    return time.monotonic() < end or bool(report.server_away) or report.braked
 
 
 class _Batch:

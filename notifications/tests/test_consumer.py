@@ -57,6 +57,7 @@ async def test_alice_is_told_where_her_stream_is(alice: User, open_tab: OpenTab,
         "last_seq": 1,
         "epoch": position.epoch,
         "recovered": True,
+        "stopped": False,
     }
     await tab.settled()
 

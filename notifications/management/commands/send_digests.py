@@ -52,11 +52,13 @@ class Command(BaseCommand):
                 after_each=bar.update,
             )
         for what, count in asdict(report).items():
-            if what != "server_away":
+            if what not in ("server_away", "braked"):
                 self.stdout.write(f"{what}: {count}")
         if stop.requested:
             self.stdout.write("Stopped before the end; the next run goes on from here.")
             sys.exit(stop.exit_code)
+        if report.braked:
+            self.stdout.write("Sending is stopped for everybody (manage.py sending_brake status); the rest waits.")
         if report.server_away:
             raise CommandError(
                 f"The mail server is of no use now ({report.server_away}); the rest waits for the next run."
