@@ -1,7 +1,6 @@
 """A small load on a living installation: alerts to its webhooks, and how long each takes to the trader's socket.
 
-It makes traders of its own, with a session and a webhook each, so that nobody real is told anything; deleting them
-deletes everything that came of it.
+It makes traders of its own (`probe_traders`), so that nobody real is told anything.
 """
 
 from __future__ import annotations
@@ -11,27 +10,16 @@ import math
 import secrets
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import Any
 
-from django.conf import settings
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
-from django.contrib.auth.models import User
-from django.db import transaction
-
-from notifications.models import Inbox, NotificationPreference
+from notifications.probe_traders import Trader
 from notifications.stream_client import Account, Clients, StreamClient
 from notifications.stream_state import Row
-from signals.models import WebhookSource
 from signals.webhook_client import UnreachableError, WebhookClient
-
-# Nobody signs up with it: .invalid is reserved (RFC 2606).
-EMAIL_DOMAIN = "load-test.invalid"
-NAME_PREFIX = "load-test-"
 
 SENDERS = 4  # connections over which the alerts are posted, each one after the other
 # 503 means "send it again", which TradingView does up to three times, if later than this.
@@ -45,13 +33,6 @@ POLL_S = 0.02
 
 class LoadTestError(Exception):
     """The test could not be made; the text says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trader:
-    user_id: int
-    cookie: str
-    token: str
 
 
 @dataclass(slots=True)
@@ -75,64 +56,6 @@ def percentile(values: Sequence[float], percent: float) -> float:
     """The smallest value that so many percent of them do not exceed; 0 for none."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)] if ordered else 0.0
-
-
-# --- The traders ----------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def traders(count: int) -> Iterator[list[Trader]]:
-    """Traders to whom every insight of their own is shown; afterwards they and all that is theirs are gone."""
-    run = secrets.token_hex(4)
-    made: list[Trader] = []
-    try:
-        with transaction.atomic():
-            made = [_make_trader(f"{NAME_PREFIX}{run}-{number:04}") for number in range(1, count + 1)]
-        yield made
-    finally:
-        for trader in made:
-            _session_store(trader.cookie.partition("=")[2]).delete()
-        remove_traders(f"{NAME_PREFIX}{run}-")
-
-
-def remove_traders(prefix: str = NAME_PREFIX) -> int:
-    """Delete the test's traders, of one run or of every one that was killed; returns how many.
-
-    Sessions of a killed run end by themselves: they are for an hour, and of nobody.
-    """
-    users = get_user_model()._default_manager.filter(
-        username__startswith=prefix, email__endswith=f"@{EMAIL_DOMAIN}", is_staff=False
-    )
-    count: int = users.count()
-    users.delete()
-    return count
-
-
-def _make_trader(name: str) -> Trader:
-    user = get_user_model()._default_manager.create(username=name, email=f"{name}@{EMAIL_DOMAIN}")
-    user.set_unusable_password()
-    user.save(update_fields=["password"])
-    NotificationPreference.objects.filter(user=user).update(min_confidence=0)
-    Inbox.objects.get_or_create(user=user)
-    source = WebhookSource(user=user, name="Load test")
-    token = source.rotate_token()
-    source.save()
-    return Trader(user.pk, session_cookie(user), token)
-
-
-def session_cookie(user: User, *, lasts_s: int = 60 * 60) -> str:
-    """The `Cookie` header of a new session in which the user is signed in."""
-    session = _session_store()
-    session[SESSION_KEY] = str(user.pk)
-    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[-1]
-    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-    session.set_expiry(lasts_s)
-    session.create()
-    return f"{settings.SESSION_COOKIE_NAME}={session.session_key}"
-
-
-def _session_store(key: str | None = None) -> Any:
-    return import_module(settings.SESSION_ENGINE).SessionStore(key)
 
 
 # --- The load -------------------------------------------------------------------------------------------------------

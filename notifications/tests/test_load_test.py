@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 
-from notifications import load_test
+from notifications import load_test, probe_traders
 from notifications.load_test import Outcome, percentile
 from notifications.stream_state import Frame, StreamState
 from notifications.tests.live_server import live_server
@@ -88,7 +88,7 @@ def test_refuses_numbers_that_make_no_sense(options: tuple[str, str]) -> None:
 
 
 def test_removes_what_a_killed_run_left_behind_and_nobody_else(alice: User) -> None:
-    load_test._make_trader("load-test-of-a-killed-run")
+    probe_traders._make(probe_traders.LOAD_TEST, "load-test-of-a-killed-run")
     User.objects.create_user("load-test-fan", "fan@example.org")
     assert run("--remove-left-over") == "removed accounts: 1\n"
     assert set(User.objects.values_list("username", flat=True)) == {"alice", "load-test-fan"}

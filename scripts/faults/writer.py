@@ -30,7 +30,7 @@ SESSION_S = 24 * 60 * 60  # the clock faults step by an hour
 def make_traders(count: int) -> list[dict[str, Any]]:
     from django.contrib.auth.models import User
 
-    from notifications.load_test import session_cookie
+    from notifications.probe_traders import session_cookie
 
     made = []
     for number in range(1, count + 1):

@@ -11,8 +11,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from notifications import load_test
+from notifications import load_test, probe_traders
 from notifications.load_test import LoadTestError, Outcome, percentile
+from notifications.probe_traders import LOAD_TEST
 
 MAX_INSIGHTS = 10_000
 MAX_USERS = 2_000
@@ -39,15 +40,15 @@ class Command(BaseCommand):
         self, *args: Any, insights: int, users: int, url: str, slowest: float, remove_left_over: bool, **options: Any
     ) -> None:
         if remove_left_over:
-            self.stdout.write(f"removed accounts: {load_test.remove_traders()}")
+            self.stdout.write(f"removed accounts: {probe_traders.remove(LOAD_TEST)}")
             return
         self.stdout.write(
-            f"Making {users} accounts named {load_test.NAME_PREFIX}…, opening a socket for each at {url} and posting "
+            f"Making {users} accounts named {LOAD_TEST.prefix}-…, opening a socket for each at {url} and posting "
             f"{insights} alerts to their webhooks without a pause. The accounts are deleted afterwards."
         )
         self.stdout.flush()
         try:
-            with _sigterm_as_ctrl_c(), load_test.traders(users) as traders:
+            with _sigterm_as_ctrl_c(), probe_traders.traders(LOAD_TEST, users) as traders:
                 outcome = load_test.measure(url, traders, insights)
         except (LoadTestError, ValueError) as error:
             raise CommandError(str(error)) from error
