@@ -37,7 +37,9 @@ def notification_list(request: ApiRequest) -> HttpResponse:
     return JsonResponse(
         {
             "notifications": page.notifications,
-            **asdict(page.position),
+            "unread_count": page.position.unread_count,
+            "last_seq": page.position.last_seq,
+            "epoch": page.position.epoch,
             "next_before": page.next_before,
             "stream": stream.address(request.user.pk),
         }

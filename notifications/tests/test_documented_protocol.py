@@ -20,7 +20,7 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
-from notifications import commands, consumers, frames, lifecycle, metrics, payloads, sockets, stream
+from notifications import brake, commands, consumers, frames, lifecycle, metrics, payloads, sockets, stream
 from notifications.stream_client import Policy
 from notifications.tests import tabs
 from notifications.tests.conftest import NewInsight, OpenTab
@@ -73,12 +73,9 @@ def test_the_frames_are_those_of_the_code() -> None:
     source = "".join(inspect.getsource(module) for module in (frames, payloads))
     built = re.findall(r'"type": "(\w+)"(?: if .* else "(\w+)")?', source)
     built += [re.findall(r'"(\w+)"', kinds) for kinds in re.findall(r"kind: Literal\[(.*)\]", source)]
+    named = {each["$ref"].rpartition("/")[2] for each in SCHEMAS["Frame"]["oneOf"]}
 
-    assert (
-        set(FRAMES)
-        == {kind for kinds in built for kind in kinds if kind}
-        == {each["$ref"].rpartition("/")[2] for each in SCHEMAS["Frame"]["oneOf"]}
-    )
+    assert set(FRAMES) == {kind for kinds in built for kind in kinds if kind} == named
 
 
 def test_the_commands_are_those_of_the_code() -> None:
@@ -207,10 +204,19 @@ async def test_the_consumer_sends_each_frame_as_documented_and_no_other(
     seen += await answers(tab, {"command": "sync", "since": 0, "epoch": tab.welcome["epoch"]})
     for command in ("get_unread_count", "ping", "sell_everything"):
         seen += await answers(tab, {"command": command})
+    await tabs.in_thread(brake.engage, "Prices are wrong.", by=None, name="")
+    await tell_of_brake()
+    seen += [await tab.frame()]
 
     for frame in seen:
         assert_fits(frame, frame["type"])
     assert {frame["type"] for frame in seen} == set(FRAMES)
+
+
+async def tell_of_brake() -> None:
+    registry = sockets.current()
+    assert registry
+    await registry.look_at_brake()
 
 
 async def answers(tab: Tab, message: dict[str, Any], count: int = 1) -> list[dict[str, Any]]:
