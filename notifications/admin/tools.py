@@ -21,6 +21,12 @@ class Tool(NamedTuple):
 
 TOOLS = [
     Tool(
+        _("Delivery health"),
+        "admin:notifications_healthfigures_changelist",
+        ("notifications.view_health",),
+        _("Whether insights reach their traders: how many, how fast, what failed, and what is waiting."),
+    ),
+    Tool(
         _("Did they get it?"),
         "admin:notifications_decision",
         ("notifications.view_notificationpreference", "notifications.view_insightdispatch"),

@@ -40,7 +40,7 @@ Counted = dict[dt.datetime, Counts]
 
 BUSIEST = 5
 
-_LETS_THROUGH = {Reason.ALL_RULES_PASSED, Reason.URGENT_IN_QUIET_HOURS}
+_HIDES_NOTHING = {Reason.ALL_RULES_PASSED, Reason.URGENT_IN_QUIET_HOURS, Reason.BRAKE}
 
 
 def count(length: Length, begin: dt.datetime, end: dt.datetime) -> Counted:
@@ -119,11 +119,12 @@ def _decisions(periods: _Periods) -> None:
 
 
 def _hidden(counts: Counts) -> Iterator[tuple[str, int]]:
-    """Quiet hours are the reason of whoever they hold an insight for, too."""
-    held = counts.get("verdicts", {}).get(Verdict.HOLD, 0)
-    for reason, users in counts.get("reasons", {}).items():
-        hidden = users - held if reason == Reason.QUIET_HOURS else users
-        if reason not in _LETS_THROUGH and hidden > 0:
+    """Quiet hours are also the reason of whoever they hold an insight for; what else holds one is the brake."""
+    reasons = counts.get("reasons", {})
+    held_by_quiet_hours = counts.get("verdicts", {}).get(Verdict.HOLD, 0) - reasons.get(Reason.BRAKE, 0)
+    for reason, users in reasons.items():
+        hidden = users - held_by_quiet_hours if reason == Reason.QUIET_HOURS else users
+        if reason not in _HIDES_NOTHING and hidden > 0:
             yield reason, hidden
 
 

@@ -47,7 +47,7 @@ def test_the_vendored_icons_are_those_that_the_pages_show() -> None:
 def test_each_package_names_its_licence_and_brings_its_text(package: dict[str, Any]) -> None:
     assert package["licence"] in {"MIT", "OFL-1.1", "Apache-2.0"}
     assert re.fullmatch(r"\d+\.\d+\.\d+", package["version"])
-    assert "LICENSE" in package["files"]
+    assert {"LICENSE", "LICENSE.md"} & set(package["files"])
 
 
 @pytest.mark.parametrize("path", OWN, ids=lambda path: path.name)
