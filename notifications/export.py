@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
 
 from asgiref.sync import sync_to_async
 
@@ -12,10 +10,9 @@ from notifications import listing
 from notifications.listing import Wanted
 from notifications.models import InsightNotification
 from notifications.payloads import iso
+from zenithedge.csv_files import Cell, as_text, first_line, line
 
 PAGE = 1000
-# Spreadsheets take a file without it for the local 8-bit encoding.
-BYTE_ORDER_MARK = "\ufeff"
 COLUMNS = (
     "created_at",
     "symbol",
@@ -36,33 +33,18 @@ COLUMNS = (
     "state",
     "held_until",
 )
-# A cell that begins with one of these is a formula to a spreadsheet (OWASP, "CSV Injection").
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-
-
-class _Echo:
-    """A file that hands back what is written to it."""
-
-    def write(self, text: str) -> str:
-        return text
 
 
 async def csv_lines(user_id: int, wanted: Wanted) -> AsyncIterator[str]:
     """The file's lines; times are ISO 8601 in UTC, confidence is 0–100."""
-    writer: Any = csv.writer(_Echo())
-    yield BYTE_ORDER_MARK + writer.writerow(COLUMNS)
+    yield first_line(COLUMNS)
     after: InsightNotification | None = None
     while rows := await sync_to_async(listing.older_than)(user_id, wanted, after, PAGE):
-        yield "".join(writer.writerow(_cells(row)) for row in rows)
+        yield "".join(line(_cells(row)) for row in rows)
         after = rows[-1]
 
 
-def as_text(value: str) -> str:
-    """The text so that no spreadsheet calculates it: what could be a formula gets an apostrophe in front."""
-    return f"'{value}" if value.startswith(FORMULA_STARTS) else value
-
-
-def _cells(row: InsightNotification) -> Sequence[str | int]:
+def _cells(row: InsightNotification) -> Sequence[Cell]:
     signal = row.signal
     return (
         iso(row.created_at),

@@ -40,6 +40,7 @@ from notifications.quiet import zone_or_utc
 from notifications.reasons import why_not_notified
 from signals import track_record
 from signals.models import Side, Signal, TradeValidation
+from zenithedge.csv_files import download
 from zenithedge.forms import posted_from, redirect_back
 
 MAX_BIGINT = 2**63 - 1
@@ -82,11 +83,7 @@ def history_export(request: ApiRequest) -> StreamingHttpResponse:
     zone = _own_zone(request.user)
     lines = export.csv_lines(request.user.pk, Filters.from_query(request.GET).wanted(zone, held_too=True))
     today = timezone.now().astimezone(zone).date()
-    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="zenithedge-insights-{today}.csv"'
-    # Django's GZipMiddleware compresses each part of an asynchronous stream for itself; browsers read the first only.
-    response["Content-Encoding"] = "identity"
-    return response
+    return download(lines, f"zenithedge-insights-{today}")
 
 
 @require_safe

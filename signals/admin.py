@@ -13,24 +13,25 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from signals import intake
+from signals.admin_search import by_strategy, by_symbol
 from signals.forms import SignalForm
 from signals.models import Signal, TradeValidation, ValidationStatus, WebhookRequest, WebhookSource
 from signals.webhook import webhook_address
-from zenithedge.never_written import NeverWritten
+from zenithedge.admin.filters import ChosenFilter, DaysFilter, ValueFilter
+from zenithedge.admin.lists import ListAdmin
+from zenithedge.admin.read_only import NeverWritten, ReadOnlyAdmin
+from zenithedge.admin.searching import by_id, by_user, by_value
 
 if TYPE_CHECKING:
-    SignalModelAdmin = admin.ModelAdmin[Signal]
-    SourceModelAdmin = admin.ModelAdmin[WebhookSource]
-    RecordModelAdmin = admin.ModelAdmin[Any]
     ValidationStackedInline = admin.StackedInline[TradeValidation, Signal]
 else:
-    SignalModelAdmin = SourceModelAdmin = RecordModelAdmin = admin.ModelAdmin  # generic in the stubs only
-    ValidationStackedInline = admin.StackedInline
+    ValidationStackedInline = admin.StackedInline  # generic in the stubs only
 
 logger = logging.getLogger(__name__)
 
 # New addresses in one answer: more than fit a cookie would be kept in the session, and so in the database.
 SHOWN_ADDRESSES = 5
+MOST_VALIDATED = 200
 
 
 class ValidationInline(NeverWritten, ValidationStackedInline):
@@ -39,40 +40,50 @@ class ValidationInline(NeverWritten, ValidationStackedInline):
 
 
 @admin.register(Signal)
-class SignalAdmin(SignalModelAdmin):
+class SignalAdmin(ListAdmin):
     form = SignalForm
     list_display = (
         *("received_at", "symbol", "timeframe", "side", "strategy", "owner"),
         *("truth_index", "status", "outcome", "source"),
     )
     list_display_links = ("received_at", "symbol")
-    list_filter = ("validation__status", "outcome", "side", "timeframe", "regime", "session", "source")
+    sortable_by = ("received_at",)
+    list_filter = (
+        ("received_at", DaysFilter),
+        ("user", ChosenFilter),
+        ("user", admin.EmptyFieldListFilter),
+        ("symbol", ValueFilter),
+        ("strategy", ValueFilter),
+        *("validation__status", "outcome", "side", "timeframe", "regime", "session"),
+        ("source", ValueFilter),
+    )
     list_select_related = ("user", "validation")
-    list_per_page = 50
-    show_full_result_count = False
-    search_fields = ("=id", "symbol", "strategy", "user__username", "news_headline")
-    date_hierarchy = "received_at"
+    finders = (by_id("pk"), by_symbol("symbol"), by_strategy("strategy"), by_user("user"))
+    search_help_text = _("Symbol, strategy, id, or how its owner's name begins.")
     autocomplete_fields = ("user",)
     readonly_fields = ("source", "webhook_source", "received_at", "updated_at")
     inlines = (ValidationInline,)
-    actions = ("validate_again",)
+    actions = ("validate_again", "export_chosen")
+    too_many = _("Its notifications go by themselves after 30 days; delete it then.")
 
-    @admin.display(description=_("owner"), ordering="user__username")
+    @admin.display(description=_("owner"))
     def owner(self, signal: Signal) -> str:
         return signal.user.get_username() if signal.user else gettext("House")
 
-    @admin.display(description=_("truth index"), ordering="validation__truth_index")
+    @admin.display(description=_("truth index"))
     def truth_index(self, signal: Signal) -> Any:
         validation = _validation_of(signal)
         return validation.truth_index if validation else None
 
-    @admin.display(description=_("status"), ordering="validation__status")
+    @admin.display(description=_("status"))
     def status(self, signal: Signal) -> str:
         validation = _validation_of(signal)
         return str(ValidationStatus(validation.status).label) if validation else gettext("Unvalidated")
 
     @admin.action(description=_("Validate again"), permissions=["change"])
     def validate_again(self, request: HttpRequest, queryset: QuerySet[Signal]) -> None:
+        if not self.few_enough(request, queryset, MOST_VALIDATED):
+            return
         failed = [signal.pk for signal in queryset.order_by("pk") if not _rescored(signal)]
         done = queryset.count() - len(failed)
         if done:
@@ -109,44 +120,51 @@ class SignalAdmin(SignalModelAdmin):
 
 
 @admin.register(TradeValidation)
-class TradeValidationAdmin(NeverWritten, RecordModelAdmin):
+class TradeValidationAdmin(ReadOnlyAdmin):
     list_display = ("validated_at", "signal", "owner", "truth_index", "status", "recommendation")
-    list_filter = ("status", "signal__side", "signal__timeframe")
+    sortable_by = ()
+    list_filter = (
+        ("signal__user", ChosenFilter),
+        ("signal__symbol", ValueFilter),
+        ("signal__strategy", ValueFilter),
+        "status",
+    )
     list_select_related = ("signal", "signal__user")
-    list_per_page = 50
-    show_full_result_count = False
-    search_fields = ("=signal__id", "signal__symbol", "signal__strategy", "signal__user__username", "news_headline")
-    date_hierarchy = "validated_at"
+    ordering = ("-id",)  # the order in which they were made first; the time has no index
+    finders = (by_id("signal"), by_symbol("signal__symbol"), by_strategy("signal__strategy"), by_user("signal__user"))
+    search_help_text = _("Symbol, strategy, id of the signal, or how its owner's name begins.")
 
-    @admin.display(description=_("owner"), ordering="signal__user__username")
+    @admin.display(description=_("owner"))
     def owner(self, validation: TradeValidation) -> str:
         return validation.signal.user.get_username() if validation.signal.user else gettext("House")
 
 
 @admin.register(WebhookSource)
-class WebhookSourceAdmin(SourceModelAdmin):
+class WebhookSourceAdmin(ListAdmin):
     list_display = ("name", "owner", "paused", "last_alert_at", "created_at")
-    list_filter = ("paused", ("user", admin.EmptyFieldListFilter))
+    list_filter = (("user", ChosenFilter), ("user", admin.EmptyFieldListFilter), "paused")
     list_select_related = ("user",)
-    list_per_page = 50
-    show_full_result_count = False
-    search_fields = ("name", "user__username")
-    date_hierarchy = "created_at"
+    finders = (by_user("user"), by_value("name"))
+    search_help_text = _("How its owner's name begins, or its own name.")
     autocomplete_fields = ("user",)
     readonly_fields = ("created_at", "last_alert_at")
-    actions = ("pause", "resume", "replace_address")
+    actions = ("pause", "resume", "replace_address", "export_chosen")
+    too_many = _("Pause it: its raw requests go by themselves after 30 days; delete it then.")
 
-    @admin.display(description=_("owner"), ordering="user__username")
+    @admin.display(description=_("owner"))
     def owner(self, source: WebhookSource) -> str:
         return source.user.get_username() if source.user else gettext("House")
 
-    @admin.action(description=_("Pause"), permissions=["change"])
+    def has_pause_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("signals.pause_webhooksource")
+
+    @admin.action(description=_("Pause"), permissions=["pause"])
     def pause(self, request: HttpRequest, queryset: QuerySet[WebhookSource]) -> None:
         self.message_user(
             request, gettext("Paused: %(count)s.") % {"count": queryset.update(paused=True)}, messages.SUCCESS
         )
 
-    @admin.action(description=_("Resume"), permissions=["change"])
+    @admin.action(description=_("Resume"), permissions=["pause"])
     def resume(self, request: HttpRequest, queryset: QuerySet[WebhookSource]) -> None:
         self.message_user(
             request, gettext("Resumed: %(count)s.") % {"count": queryset.update(paused=False)}, messages.SUCCESS
@@ -182,14 +200,19 @@ class WebhookSourceAdmin(SourceModelAdmin):
 
 
 @admin.register(WebhookRequest)
-class WebhookRequestAdmin(NeverWritten, RecordModelAdmin):
+class WebhookRequestAdmin(ReadOnlyAdmin):
     list_display = ("received_at", "source", "verdict", "status_code", "reason", "signal")
-    list_filter = ("verdict", "status_code")
+    sortable_by = ("received_at",)
+    list_filter = (
+        ("received_at", DaysFilter),
+        ("source", ChosenFilter),
+        ("source__user", ChosenFilter),
+        "verdict",
+        ("status_code", ValueFilter),
+    )
     list_select_related = ("source", "source__user", "signal")
-    list_per_page = 50
-    show_full_result_count = False
-    search_fields = ("source__name", "source__user__username", "reason", "=signal__id")
-    date_hierarchy = "received_at"
+    finders = (by_id("signal"), by_user("source__user"))
+    search_help_text = _("How the name of the webhook's owner begins, or the id of the signal.")
 
 
 def _validation_of(signal: Signal) -> TradeValidation | None:

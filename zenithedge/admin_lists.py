@@ -32,6 +32,6 @@ class UnanswerableLookups(MiddlewareMixin):
 
 def _is_list_with_parameters(request: HttpRequest) -> bool:
     match = request.resolver_match
-    if match is None or match.app_name != "admin" or not str(match.url_name).endswith("_changelist"):
+    if match is None or match.app_name != "admin" or not str(match.url_name).endswith(("_changelist", "_export")):
         return False
     return bool(request.GET) or "_selected_action" in request.POST

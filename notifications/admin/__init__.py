@@ -3,7 +3,8 @@
 from notifications.admin.accounts import AccountAdmin
 from notifications.admin.deliveries import NotificationDeliveryLogAdmin, PushSubscriptionAdmin
 from notifications.admin.digests import DigestRunAdmin
-from notifications.admin.dispatches import InsightDispatchAdmin, SuppressedInsightAdmin
+from notifications.admin.dispatches import InsightChangeAdmin, InsightDispatchAdmin, SuppressedInsightAdmin
+from notifications.admin.health import HealthFiguresAdmin
 from notifications.admin.notifications import InboxAdmin, InsightNotificationAdmin
 from notifications.admin.preferences import (
     MuteAdmin,
@@ -15,7 +16,9 @@ from notifications.admin.preferences import (
 __all__ = [
     "AccountAdmin",
     "DigestRunAdmin",
+    "HealthFiguresAdmin",
     "InboxAdmin",
+    "InsightChangeAdmin",
     "InsightDispatchAdmin",
     "InsightNotificationAdmin",
     "MuteAdmin",

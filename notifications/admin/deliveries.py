@@ -9,9 +9,11 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from notifications.admin.read_only import ReadOnlyAdmin
 from notifications.models import NotificationDeliveryLog, OutgoingWebhook, PushSubscription
 from zenithedge import outgoing
+from zenithedge.admin.filters import ChosenFilter, DaysFilter
+from zenithedge.admin.read_only import ReadOnlyAdmin
+from zenithedge.admin.searching import by_id, by_user
 
 
 @admin.register(NotificationDeliveryLog)
@@ -29,13 +31,19 @@ class NotificationDeliveryLogAdmin(ReadOnlyAdmin):
         "acknowledged_at",
         "error_message",
     )
-    list_filter = ("channel", "state", "success", "acknowledged_visible")
+    sortable_by = ("created_at",)
+    list_filter = (
+        ("created_at", DaysFilter),
+        ("notification__user", ChosenFilter),
+        "channel",
+        "state",
+        "acknowledged_visible",
+    )
     list_select_related = ("notification__user",)
-    search_fields = ("notification__user__username", "notification__title", "=notification__id", "error_message")
-    search_help_text = _("User, title, id of the notification or the error.")
-    date_hierarchy = "created_at"
+    finders = (by_id("notification"), by_user("notification__user"))
+    search_help_text = _("How the user name begins, or the id of the notification.")
 
-    @admin.display(description=_("user"), ordering="notification__user__username")
+    @admin.display(description=_("user"))
     def user(self, log: NotificationDeliveryLog) -> str:
         return log.notification.user.get_username()
 
@@ -45,10 +53,11 @@ class PushSubscriptionAdmin(ReadOnlyAdmin):
     """The endpoint and the keys together let anyone send to this browser: none is shown in full."""
 
     list_display = ("user", "service", "user_agent", "created_at", "last_success_at", "failures", "failing_since")
-    list_filter = ("created_at", "last_success_at")
+    sortable_by = ("created_at", "last_success_at", "failures", "failing_since")
+    list_filter = (("created_at", DaysFilter), ("user", ChosenFilter), ("failing_since", admin.EmptyFieldListFilter))
     list_select_related = ("user",)
-    search_fields = ("user__username", "user__email", "user_agent")
-    date_hierarchy = "created_at"
+    finders = (by_user("user"),)
+    search_help_text = _("How the user name begins.")
     fields = readonly_fields = (
         "user",
         "service",
@@ -94,10 +103,16 @@ class OutgoingWebhookAdmin(ReadOnlyAdmin):
     """The secret signs what this site sends: nobody is shown it, and an address may hold one too."""
 
     list_display = ("user", "host", "created_at", "last_success_at", "failures", "failing_since", "paused_at")
-    list_filter = ("paused_at", "last_success_at")
+    sortable_by = ("created_at", "last_success_at", "failures", "failing_since", "paused_at")
+    list_filter = (
+        ("created_at", DaysFilter),
+        ("user", ChosenFilter),
+        ("paused_at", admin.EmptyFieldListFilter),
+        ("failing_since", admin.EmptyFieldListFilter),
+    )
     list_select_related = ("user",)
-    search_fields = ("user__username", "user__email")
-    date_hierarchy = "created_at"
+    finders = (by_user("user"),)
+    search_help_text = _("How the user name begins.")
     fields = readonly_fields = (*list_display, "last_error")
 
     @admin.display(description=_("host"))

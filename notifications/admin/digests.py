@@ -9,9 +9,13 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from notifications.admin.read_only import ReadOnlyAdmin
 from notifications.digests import runs
 from notifications.models import DigestRun, DigestState
+from zenithedge.admin.filters import ChosenFilter, DaysFilter
+from zenithedge.admin.read_only import ReadOnlyAdmin
+from zenithedge.admin.searching import by_user, by_value
+
+MOST_SENT_AGAIN = 500
 
 
 @admin.register(DigestRun)
@@ -28,12 +32,12 @@ class DigestRunAdmin(ReadOnlyAdmin):
         "said",
         "trial",
     )
-    list_filter = ("state", "trial", "local_date")
+    sortable_by = ("due_at",)
+    list_filter = (("due_at", DaysFilter), ("user", ChosenFilter), "state", "trial")
     list_select_related = ("user",)
-    search_fields = ("user__username", "user__email", "message_id", "error")
-    search_help_text = _("User, e-mail address, Message-ID or the error.")
-    date_hierarchy = "due_at"
-    actions = ("send_again",)
+    finders = (by_user("user"), by_value("message_id"))
+    search_help_text = _("How the user name begins, the e-mail address or the Message-ID.")
+    actions = ("send_again", "export_chosen")
 
     @admin.display(description=_("next try"))
     def next_try(self, run: DigestRun) -> str:
@@ -47,12 +51,13 @@ class DigestRunAdmin(ReadOnlyAdmin):
     def said(self, run: DigestRun) -> str:
         return ", ".join(f"{count} {what}" for what, count in run.counts.items() if count)
 
-    def has_manage_permission(self, request: HttpRequest) -> bool:
-        """The rows cannot be changed here, but who may change runs may send them again."""
-        return request.user.has_perm("notifications.change_digestrun")
+    def has_resend_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("notifications.resend_notification")
 
-    @admin.action(description=_("Send again"), permissions=["manage"])
+    @admin.action(description=_("Send again"), permissions=["resend"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[DigestRun]) -> None:
+        if not self.few_enough(request, queryset, MOST_SENT_AGAIN):
+            return
         opened = [runs.send_again(run, timezone.now()) for run in queryset]
         said = ngettext("%(count)d digest goes out again.", "%(count)d digests go out again.", sum(opened))
         self.message_user(request, said % {"count": sum(opened)}, messages.SUCCESS)

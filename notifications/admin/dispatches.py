@@ -5,27 +5,39 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.core.paginator import Page, Paginator
+from django.core.paginator import Page
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from notifications import dispatching
-from notifications.admin.read_only import ReadOnlyAdmin
-from notifications.models import InsightDispatch, InsightNotification, SuppressedInsight
+from notifications.models import InsightChange, InsightDispatch, InsightNotification, SuppressedInsight
 from notifications.preferences import Reason, Verdict
+from signals.admin_search import by_strategy, by_symbol
+from zenithedge.admin.counting import BoundedPaginator
+from zenithedge.admin.filters import ChosenFilter, DaysFilter, ValueFilter
+from zenithedge.admin.read_only import ReadOnlyAdmin
+from zenithedge.admin.searching import by_id, by_user
 
 RECIPIENTS_PER_PAGE = 50
+SIGNALS_SHOWN = 10
 
 
 @admin.register(InsightDispatch)
 class InsightDispatchAdmin(ReadOnlyAdmin):
     list_display = ("opened_at", "signal", "revision", "state", "sent", "held", "suppressed", "finished_at")
     list_display_links = ("signal",)
-    list_filter = ("state", "signal__strategy")
+    sortable_by = ("opened_at",)
+    list_filter = (
+        ("opened_at", DaysFilter),
+        "state",
+        ("signal__user", ChosenFilter),
+        ("signal__user", admin.EmptyFieldListFilter),
+        ("signal__symbol", ValueFilter),
+        ("signal__strategy", ValueFilter),
+    )
     list_select_related = ("signal",)
-    search_fields = ("signal__symbol", "signal__strategy", "=signal__id", "signal__user__username")
-    search_help_text = _("Symbol, strategy, id of the signal or its owner.")
-    date_hierarchy = "opened_at"
+    finders = (by_id("signal"), by_symbol("signal__symbol"), by_strategy("signal__strategy"), by_user("signal__user"))
+    search_help_text = _("Symbol, strategy, id of the signal, or how its owner's name begins.")
     fields = ("signal", "revision", "state", "fingerprint", "opened_at", "finished_at", "cursor", "last_error")
     change_form_template = "admin/notifications/insightdispatch/change_form.html"
 
@@ -56,10 +68,29 @@ class InsightDispatchAdmin(ReadOnlyAdmin):
 @admin.register(SuppressedInsight)
 class SuppressedInsightAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "user", "signal", "revision", "channel", "reason")
-    list_filter = ("reason", "channel")
+    sortable_by = ("created_at",)
+    list_filter = (("created_at", DaysFilter), ("user", ChosenFilter), ("signal", ChosenFilter), "reason", "channel")
     list_select_related = ("user", "signal")
-    search_fields = ("user__username", "user__email", "signal__symbol", "signal__strategy", "=signal__id")
-    date_hierarchy = "created_at"
+    finders = (by_id("signal"), by_symbol("signal__symbol"), by_strategy("signal__strategy"), by_user("user"))
+    search_help_text = _("How the user name begins, symbol, strategy or id of the signal.")
+
+
+@admin.register(InsightChange)
+class InsightChangeAdmin(ReadOnlyAdmin):
+    """What became of insights, on its way to everybody who holds them."""
+
+    list_display = ("opened_at", "kind", "signals", "finished_at", "cursor")
+    sortable_by = ()
+    list_filter = (("finished_at", DaysFilter), ("finished_at", admin.EmptyFieldListFilter), "kind")
+    ordering = ("-id",)  # the order in which they were opened; the time itself has no index
+    finders = (by_id("pk"),)
+    search_help_text = _("The id of the change.")
+    fields = ("kind", "signal_ids", "opened_at", "finished_at", "cursor")
+
+    @admin.display(description=_("insights"))
+    def signals(self, change: InsightChange) -> str:
+        shown = ", ".join(map(str, change.signal_ids[:SIGNALS_SHOWN]))
+        return shown if len(change.signal_ids) <= SIGNALS_SHOWN else f"{shown}, … ({len(change.signal_ids)})"
 
 
 def verdict_count(dispatch: InsightDispatch, verdict: Verdict) -> int:
@@ -91,4 +122,4 @@ def reason_label(reason: str) -> str:
 def _recipients(dispatch: InsightDispatch, page: str) -> Page[InsightNotification]:
     rows = InsightNotification.objects.filter(signal=dispatch.signal_id, revision=dispatch.revision)
     rows = rows.select_related("user").prefetch_related("delivery_logs").order_by("user_id")
-    return Paginator(rows, RECIPIENTS_PER_PAGE).get_page(page)
+    return BoundedPaginator(rows, RECIPIENTS_PER_PAGE).get_page(page)

@@ -11,9 +11,14 @@ from django.http import HttpRequest
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from notifications.admin.read_only import ReadOnlyAdmin, ReadOnlyInline
 from notifications.manager import NotificationManager
 from notifications.models import Inbox, InsightNotification, NotificationDeliveryLog
+from signals.admin_search import by_strategy, by_symbol
+from zenithedge.admin.filters import ChosenFilter, DaysFilter, ValueFilter
+from zenithedge.admin.read_only import ReadOnlyAdmin, ReadOnlyInline
+from zenithedge.admin.searching import by_id, by_user
+
+MOST_SENT_AGAIN = 500
 
 STANDINGS = {
     "held": Q(held_until__isnull=False),
@@ -79,13 +84,28 @@ class InsightNotificationAdmin(ReadOnlyAdmin):
         "delivered_over",
     )
     list_display_links = ("title",)
-    list_filter = (StandingFilter, "priority", "reason", "delivered", "signal__side")
-    list_select_related = ("user", "signal")
-    search_fields = ("user__username", "user__email", "title", "signal__symbol", "signal__strategy", "=signal__id")
-    search_help_text = _("User, e-mail address, title, symbol, strategy or the id of the signal.")
-    date_hierarchy = "created_at"
+    sortable_by = ("created_at",)
+    list_filter = (
+        ("created_at", DaysFilter),
+        ("user", ChosenFilter),
+        ("signal", ChosenFilter),
+        StandingFilter,
+        "priority",
+        "reason",
+        "delivered",
+        ("signal__symbol", ValueFilter),
+        ("signal__strategy", ValueFilter),
+    )
+    list_select_related = ("user",)
+    finders = (
+        by_id("pk", "signal"),
+        by_user("user"),
+        by_symbol("signal__symbol"),
+        by_strategy("signal__strategy"),
+    )
+    search_help_text = _("How the user name begins, the e-mail address, symbol, strategy, or the id of the signal.")
     inlines = (DeliveryLogInline,)
-    actions = ("send_again", "mark_read")
+    actions = ("send_again", "mark_read", "export_chosen")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[InsightNotification]:
         return super().get_queryset(request).prefetch_related("delivery_logs")
@@ -107,12 +127,17 @@ class InsightNotificationAdmin(ReadOnlyAdmin):
         logs = sorted(notification.delivery_logs.all(), key=lambda log: log.pk)
         return ", ".join(f"{log.get_channel_display()}: {log.get_state_display()}" for log in logs)
 
+    def has_resend_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("notifications.resend_notification")
+
     def has_manage_permission(self, request: HttpRequest) -> bool:
-        """The rows cannot be changed here, but who may change notifications may run the actions."""
+        """The rows cannot be changed here, but who may change notifications may do it in their owner's place."""
         return request.user.has_perm("notifications.change_insightnotification")
 
-    @admin.action(description=_("Send again"), permissions=["manage"])
+    @admin.action(description=_("Send again"), permissions=["resend"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[InsightNotification]) -> None:
+        if not self.few_enough(request, queryset, MOST_SENT_AGAIN):
+            return
         sent = [NotificationManager.send_again(notification) for notification in queryset]
         self._say(request, "sent again", sum(sent))
         if not all(sent):
@@ -125,6 +150,8 @@ class InsightNotificationAdmin(ReadOnlyAdmin):
 
     @admin.action(description=_("Mark read"), permissions=["manage"])
     def mark_read(self, request: HttpRequest, queryset: QuerySet[InsightNotification]) -> None:
+        if not self.few_enough(request, queryset, MOST_SENT_AGAIN):
+            return
         results = [
             NotificationManager.mark_read(notification.user, notification.pk)
             for notification in queryset.filter(read=False).select_related("user")
@@ -139,8 +166,12 @@ class InsightNotificationAdmin(ReadOnlyAdmin):
 @admin.register(Inbox)
 class InboxAdmin(ReadOnlyAdmin):
     list_display = ("user", "last_seq", "epoch", "unread")
+    sortable_by = ("user",)
     list_select_related = ("user",)
-    search_fields = ("user__username", "user__email")
+    list_filter = (("user", ChosenFilter),)
+    finders = (by_user("user"),)
+    search_help_text = _("How the user name begins.")
+    ordering = ("user_id",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Inbox]:
         own = InsightNotification.objects.filter(user=OuterRef("user")).unread().order_by()
@@ -148,6 +179,6 @@ class InboxAdmin(ReadOnlyAdmin):
         inboxes: QuerySet[Inbox] = super().get_queryset(request)
         return inboxes.annotate(unread_count=Coalesce(Subquery(count), 0))
 
-    @admin.display(description=_("unread"), ordering="unread_count")
+    @admin.display(description=_("unread"))
     def unread(self, inbox: Any) -> int:
         return int(inbox.unread_count)

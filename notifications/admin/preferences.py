@@ -14,11 +14,13 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from notifications.admin.decisions import decision_view
-from notifications.admin.read_only import ModelAdmin, ReadOnlyAdmin
 from notifications.forms import WEEKDAYS, NamesField, SymbolsField, TimeZoneField
 from notifications.models import Mute, NotificationPreference, PreferenceVersion, QuietWindow
 from notifications.preferences import canonical_strategies, canonical_symbols
-from zenithedge.never_written import NeverWritten
+from zenithedge.admin.filters import ChosenFilter, DaysFilter, ValueFilter
+from zenithedge.admin.lists import ListAdmin
+from zenithedge.admin.read_only import NeverWritten, ReadOnlyAdmin
+from zenithedge.admin.searching import by_user, by_value
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -71,7 +73,7 @@ class PreferenceAdminForm(ModelForm):
 
 
 @admin.register(NotificationPreference)
-class NotificationPreferenceAdmin(ModelAdmin):
+class NotificationPreferenceAdmin(ListAdmin):
     list_display = (
         "user",
         "web_enabled",
@@ -85,21 +87,24 @@ class NotificationPreferenceAdmin(ModelAdmin):
         "paused_until",
         "updated_at",
     )
+    sortable_by = ()
     list_filter = (
+        ("user", ChosenFilter),
         "web_enabled",
         "push_enabled",
         "email_digest_enabled",
         "high_priority_only",
         "quiet_hours_enabled",
         "quiet_mode",
+        ("paused_until", admin.EmptyFieldListFilter),
     )
+    ordering = ("user_id",)
     form = PreferenceAdminForm
     list_select_related = ("user",)
-    search_fields = ("user__username", "user__email")
-    date_hierarchy = "updated_at"
+    finders = (by_user("user"),)
+    search_help_text = _("How the user name begins.")
     autocomplete_fields = ("user",)
     readonly_fields = ("further_windows", "mutes", "updated_at")
-    show_full_result_count = False
 
     has_delete_permission = NeverWritten.has_delete_permission
 
@@ -138,10 +143,14 @@ class NotificationPreferenceAdmin(ModelAdmin):
 class QuietWindowAdmin(ReadOnlyAdmin):
     list_display = ("user", "start", "end", "weekdays")
     list_display_links = ("start",)
+    sortable_by = ()
+    list_filter = (("preference__user", ChosenFilter),)
     list_select_related = ("preference__user",)
-    search_fields = ("preference__user__username", "preference__user__email")
+    ordering = ("preference_id",)
+    finders = (by_user("preference__user"),)
+    search_help_text = _("How the user name begins.")
 
-    @admin.display(description=_("user"), ordering="preference__user__username")
+    @admin.display(description=_("user"))
     def user(self, window: QuietWindow) -> str:
         return str(window.preference.user)
 
@@ -150,18 +159,23 @@ class QuietWindowAdmin(ReadOnlyAdmin):
 class MuteAdmin(ReadOnlyAdmin):
     list_display = ("user", "kind", "name", "until", "created_at")
     list_display_links = ("name",)
-    list_filter = ("kind",)
+    sortable_by = ()
+    list_filter = (("user", ChosenFilter), "kind", ("name", ValueFilter), ("until", admin.EmptyFieldListFilter))
     list_select_related = ("user",)
-    search_fields = ("user__username", "user__email", "name")
-    date_hierarchy = "created_at"
+    ordering = ("user_id", "kind", "name")
+    finders = (by_user("user"), by_value("name"))
+    search_help_text = _("How the user name begins, or the symbol or strategy.")
 
 
 @admin.register(PreferenceVersion)
 class PreferenceVersionAdmin(ReadOnlyAdmin):
     list_display = ("valid_from", "user", "changed_by", "changes")
+    sortable_by = ()
+    list_filter = (("user", ChosenFilter), ("changed_by", ChosenFilter), ("valid_from", DaysFilter))
     list_select_related = ("user", "changed_by")
-    search_fields = ("user__username", "user__email", "changed_by__username")
-    date_hierarchy = "valid_from"
+    ordering = ("-id",)  # the order in which they were made; the time has an index for each user only
+    finders = (by_user("user", "changed_by"),)
+    search_help_text = _("How the name begins of the user or of whoever made the change.")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PreferenceVersion]:
         earlier = PreferenceVersion.objects.filter(user=OuterRef("user"), valid_from__lte=OuterRef("valid_from"))

@@ -18,12 +18,13 @@ from django.http import StreamingHttpResponse
 from django.test import Client
 from django.urls import reverse
 
-from notifications import export, payloads
+from notifications import payloads
 from notifications.models import InsightNotification, NotificationPreference
 from notifications.tests.rows import store_notification
 from signals.models import Signal, TradeValidation, WebhookRequest, WebhookSource
 from signals.tests.alerts import alert_body
 from signals.tests.hostile import MARK, TEXTS, UNSTORABLE, Escapes
+from zenithedge import csv_files
 from zenithedge.tests.test_logs import site_formatter
 
 EACH = pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS.keys())
@@ -159,11 +160,11 @@ def test_it_is_one_line_of_the_log(text: str) -> None:
 @EACH_STORABLE
 def test_it_is_one_cell_of_the_file(text: str) -> None:
     file = io.StringIO()
-    csv.writer(file).writerow([export.as_text(text), "next"])
+    csv.writer(file).writerow([csv_files.as_text(text), "next"])
     [[cell, after]] = csv.reader(io.StringIO(file.getvalue(), newline=""))
     assert after == "next"
     assert cell in (text, f"'{text}")
-    assert not cell.startswith(export.FORMULA_STARTS)
+    assert not cell.startswith(csv_files.FORMULA_STARTS)
 
 
 def test_the_reader_finds_what_gets_out() -> None:

@@ -14,10 +14,10 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import reverse
 
-from notifications.admin.read_only import ReadOnlyAdmin
 from notifications.manager import NotificationManager
 from notifications.models import Inbox, InsightDispatch, InsightNotification, NotificationPreference
 from signals.models import Signal
+from zenithedge.admin.read_only import ReadOnlyAdmin
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
