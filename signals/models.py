@@ -260,6 +260,10 @@ class WebhookSourceQuerySet(models.QuerySet["WebhookSource"]):
         """The source with this token, paused or not; None for an unknown one."""
         return self.select_related("user").filter(token_hash=WebhookSource.hash_token(token)).first()
 
+    def silent(self) -> WebhookSourceQuerySet:
+        """Those whose owners were told of their silence, and which have said nothing since (signals/silence.py)."""
+        return self.filter(paused=False, silent_since__isnull=False, silent_since=F("last_alert_at"))
+
 
 class WebhookSource(models.Model):
     """An address that alerts are posted to. Without a user its signals are house signals."""
@@ -272,6 +276,9 @@ class WebhookSource(models.Model):
     paused = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
     last_alert_at = models.DateTimeField(null=True, blank=True, editable=False)
+    silent_since = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Its last alert, when the owner was told of its silence."
+    )
 
     objects = WebhookSourceQuerySet.as_manager()
 
