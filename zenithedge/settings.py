@@ -1,6 +1,6 @@
 """Settings: one file, every value from the environment, defaults that run on a bare machine.
 
-The table in README.md lists the variables. With none set: SQLite, the in-memory channel layer, mail on the console.
+docs/configuration.md lists the variables. With none set: SQLite, the in-memory channel layer, mail on the console.
 """
 
 import datetime as dt

@@ -82,14 +82,6 @@ def test_a_redis_address_gives_the_channel_layer_time_outs_and_the_cache(load_se
     assert values["CACHES"]["default"]["LOCATION"] == "redis://redis.example:6379/1"
 
 
-def test_every_variable_that_the_settings_read_is_in_the_readme(load_settings: Any) -> None:
-    read = set(re.findall(r'env\.\w+\(\s*"(\w+)"', SETTINGS_FILE.read_text(encoding="utf-8")))
-    readme = (settings.BASE_DIR / "README.md").read_text(encoding="utf-8")
-
-    assert read
-    assert {name for name in read if f"| `{name}`" not in readme} == set()
-
-
 def test_every_command_is_in_the_readme() -> None:
     commands = {name for name, app in get_commands().items() if app in {"notifications", "signals", "zenithedge"}}
     readme = (settings.BASE_DIR / "README.md").read_text(encoding="utf-8")
