@@ -15,6 +15,7 @@ from django.db import connection
 from django.utils.crypto import get_random_string
 from hypothesis import HealthCheck
 from pytest_django import DjangoDbBlocker
+from servestatic.middleware import ServeStaticMiddleware
 
 from signals.models import Signal, TradeValidation
 
@@ -36,6 +37,27 @@ hypothesis.settings.load_profile("tests")
 def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """The real algorithm, once round instead of a million times: else making the cast takes longer than its tests."""
     monkeypatch.setattr(PBKDF2PasswordHasher, "iterations", 1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def static_files_listed_once() -> Iterator[None]:
+    """Each test client has a middleware of its own, which would look at every static file before its first request:
+    that took most of the time of the tests that make any.
+    """
+    look_at_all = ServeStaticMiddleware.add_files_from_finders
+    known: dict[tuple[object, ...], dict[str, Any]] = {}
+
+    def look_at_new(self: Any) -> None:
+        where = (type(self), self.static_prefix, self.max_age, *map(str, settings.STATICFILES_DIRS))
+        if where not in known:
+            others, self.files = self.files, {}
+            look_at_all(self)
+            known[where], self.files = self.files, others
+        self.files.update(known[where])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ServeStaticMiddleware, "add_files_from_finders", look_at_new)
+        yield
 
 
 @pytest.fixture(scope="session")
