@@ -14,8 +14,10 @@ from django.db import connection, transaction
 from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
 
+from notifications.health.periods import Length
 from notifications.models import (
     DigestRun,
+    HealthFigures,
     InsightChange,
     InsightNotification,
     Mute,
@@ -29,6 +31,8 @@ CHANGE_DAYS = 14  # for whoever looks into what became of an insight last week
 SUPPRESSION_DAYS = 14  # as long as the page that explains them looks back
 WEBHOOK_REQUEST_DAYS = 30  # raw requests are for finding out what a sender did last month
 DIGEST_RUN_DAYS = 30  # far beyond the three days that a digest looks back
+FIGURE_DAYS = 400  # a year can be compared with the one before it
+SHORT_FIGURE_DAYS = 1  # nobody looks further back by five minutes than an hour
 DEFAULT_BATCH_SIZE = 2000  # a few hundredths of a second: what is inserted meanwhile shares the log with little else
 MAX_BATCH_SIZE = 30_000  # SQLite takes 32,766 parameters in a statement
 
@@ -48,6 +52,7 @@ class Rows:
     ended_mutes: int = 0
     digest_runs: int = 0
     changes: int = 0
+    health_figures: int = 0
 
     def __add__(self, other: Rows) -> Rows:
         return Rows(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
@@ -114,6 +119,10 @@ def _old_rows(days: int, *, include_unread: bool) -> list[_OldRows]:
     suppressions = SuppressedInsight.objects.filter(created_at__lt=now - dt.timedelta(days=SUPPRESSION_DAYS))
     requests = WebhookRequest.objects.filter(received_at__lt=now - dt.timedelta(days=WEBHOOK_REQUEST_DAYS))
     told = InsightChange.objects.filter(finished_at__lt=now - dt.timedelta(days=CHANGE_DAYS))
+    figures = HealthFigures.objects.filter(
+        Q(begins_at__lt=now - dt.timedelta(days=FIGURE_DAYS))
+        | Q(length_s=Length.FIVE_MINUTES, begins_at__lt=now - dt.timedelta(days=SHORT_FIGURE_DAYS))
+    )
     digests = DigestRun.objects.filter(created_at__lt=now - dt.timedelta(days=DIGEST_RUN_DAYS))
     return [
         _OldRows(_old_notifications(now - dt.timedelta(days=days), include_unread), _delete_notifications),
@@ -123,6 +132,7 @@ def _old_rows(days: int, *, include_unread: bool) -> list[_OldRows]:
         _OldRows(Mute.objects.filter(until__lte=now), lambda ids: Rows(ended_mutes=_raw_delete(Mute, ids))),
         _OldRows(digests, lambda ids: Rows(digest_runs=_raw_delete(DigestRun, ids))),
         _OldRows(told, lambda ids: Rows(changes=_raw_delete(InsightChange, ids))),
+        _OldRows(figures, lambda ids: Rows(health_figures=_raw_delete(HealthFigures, ids))),
     ]
 
 

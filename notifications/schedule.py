@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from notifications import changes, lifecycle, metrics, retention, sessions
 from notifications.delivery import waking
 from notifications.digests import sending
+from notifications.health import rolling_up
 from notifications.reconcile import reconcile
 
 DAY_S = 24 * 60 * 60
@@ -45,6 +46,7 @@ JOBS = (
     Job("expire notifications", 30, 5, lifecycle.expire_for_a_turn),
     Job("deliver", 10, 3, waking.sweep),
     Job("send digests", 60, 20, sending.send_due_for_a_while, waits_for_others=True),
+    Job("roll up", 60, 30, rolling_up.roll_up_for_a_turn),
     Job("clean up", DAY_S, 15 * 60, retention.delete_old),
     Job("clear expired sessions", DAY_S, 20 * 60, sessions.clear_expired),  # as clearsessions
 )

@@ -139,10 +139,23 @@ class TradeValidationAdmin(ReadOnlyAdmin):
         return validation.signal.user.get_username() if validation.signal.user else gettext("House")
 
 
+class SilentFilter(admin.SimpleListFilter):
+    """Those whose owners were told that they have gone silent (`signals.silence`)."""
+
+    title = _("silence")
+    parameter_name = "silent"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", gettext("Gone silent"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset & WebhookSource.objects.silent() if self.value() == "yes" else queryset
+
+
 @admin.register(WebhookSource)
 class WebhookSourceAdmin(ListAdmin):
     list_display = ("name", "owner", "paused", "last_alert_at", "created_at")
-    list_filter = (("user", ChosenFilter), ("user", admin.EmptyFieldListFilter), "paused")
+    list_filter = (("user", ChosenFilter), ("user", admin.EmptyFieldListFilter), SilentFilter, "paused")
     list_select_related = ("user",)
     finders = (by_user("user"), by_value("name"))
     search_help_text = _("How its owner's name begins, or its own name.")

@@ -11,7 +11,7 @@ from django.db.models import Model
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from notifications.health.classes import bounds
+from notifications.health import classes
 from notifications.health.judging import channel_name
 from notifications.health.latency import LIVE_S, Latency, Stage
 from notifications.health.periods import Range
@@ -26,7 +26,7 @@ from notifications.models import (
     NotificationDeliveryLog,
 )
 from notifications.preferences import Channel
-from signals.models import Signal
+from signals.models import Signal, WebhookRequest, WebhookSource
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -76,6 +76,7 @@ def charts(report: Report) -> list[Chart]:
         _unread(report),
         _per_user_and_day(report),
         _busiest(report),
+        _silent(report),
     ]
 
 
@@ -88,6 +89,7 @@ def tile_links(report: Report) -> dict[str, str]:
         "due": listed(
             NotificationDeliveryLog, state__exact=DeliveryState.PENDING, next_attempt_at__lte=report.now.isoformat()
         ),
+        "sources": listed(WebhookSource, silent="yes"),
         "insights": _insights_url(report.since, None),
         "notifications": _notifications_url(report.since, None),
         "hidden": _within(InsightDispatch, "opened_at", report.since, None),
@@ -259,13 +261,16 @@ def _unread(report: Report) -> Chart:
         _("How many users have so many unread notifications now."),
         "columns",
         [Column(_("Users"), "first")],
-        [Row(_class(name), [Cell(users, number(users), _inboxes_url(name))]) for name, users in report.unread.items()],
+        [
+            Row(classes.in_words(name), [Cell(users, number(users), _inboxes_url(name))])
+            for name, users in report.unread.items()
+        ],
         head=_("Unread"),
     )
 
 
-def _inboxes_url(name: str) -> str:
-    return listed(Inbox, unread=name)
+def _class_row(name: str, users: int, url: str) -> Row:
+    return Row(classes.in_words(name), [Cell(users, number(users), url)])
 
 
 def _per_user_and_day(report: Report) -> Chart:
@@ -278,7 +283,10 @@ def _per_user_and_day(report: Report) -> Chart:
         % {"date": first.isoformat()},
         "columns",
         [Column(_("Users and days"), "second")],
-        [Row(_class(name), [Cell(users, number(users), url)]) for name, users in report.per_user_and_day.items()],
+        [
+            Row(classes.in_words(name), [Cell(users, number(users), url)])
+            for name, users in report.per_user_and_day.items()
+        ],
         head=_("Notifications"),
     )
 
@@ -306,12 +314,22 @@ def _busiest(report: Report) -> Chart:
     )
 
 
-def _class(name: str) -> str:
-    """As people write it: "2–5", "more than 100"."""
-    least, next_least = bounds(name)
-    if next_least is None:
-        return _("more than %(number)s") % {"number": number(least - 1)}
-    return f"{number(least)}–{number(next_least - 1)}" if next_least - least > 1 else number(least)
+def _silent(report: Report) -> Chart:
+    def cells(source: WebhookSource) -> list[Cell]:
+        last_alert_at = source.last_alert_at or source.created_at
+        silent_s = (report.now - last_alert_at).total_seconds()
+        alerts = listed(WebhookRequest, source__id__exact=source.pk)
+        return [Cell(None, f"{last_alert_at:%Y-%m-%d %H:%M}", alerts), Cell(None, duration(silent_s))]
+
+    return Chart(
+        "silent",
+        _("Sources gone silent"),
+        _("Webhooks that used to alert regularly and stopped. Weekends, when the market is closed, do not count."),
+        "",
+        [Column(_("Last alert (UTC)")), Column(_("Silent for"))],
+        [Row(str(source), cells(source)) for source in report.silent_sources],
+        head=_("Source"),
+    )
 
 
 def _moment(range_: Range, moment: dt.datetime) -> str:

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from notifications.health import classes
 from notifications.manager import NotificationManager
 from notifications.models import Inbox, InsightNotification, NotificationDeliveryLog
 from signals.admin_search import by_strategy, by_symbol
@@ -112,6 +113,8 @@ class InsightNotificationAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("standing"))
     def standing(self, notification: InsightNotification) -> str:
+        if notification.waits_for_brake:
+            return gettext("held: sending is stopped")
         if notification.held_until:
             return gettext("held until %(time)s UTC") % {"time": f"{notification.held_until:%Y-%m-%d %H:%M}"}
         if notification.expired_at:
@@ -144,7 +147,7 @@ class InsightNotificationAdmin(ReadOnlyAdmin):
             left = len(sent) - sum(sent)
             self.message_user(
                 request,
-                gettext("%(count)s left alone: held, or not for the browser.") % {"count": left},
+                gettext("%(count)s left alone: held, not for the browser, or sending is stopped.") % {"count": left},
                 messages.WARNING,
             )
 
@@ -163,12 +166,29 @@ class InsightNotificationAdmin(ReadOnlyAdmin):
         self.message_user(request, said % {"count": count, "what": what}, messages.SUCCESS)
 
 
+class UnreadFilter(admin.SimpleListFilter):
+    """By the classes of the delivery health page."""
+
+    title = _("unread")
+    parameter_name = "unread"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, classes.in_words(name)) for name in classes.NAMES]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() not in classes.NAMES:
+            return queryset
+        least, next_least = classes.bounds(str(self.value()))
+        above = queryset.filter(unread_count__gte=least)
+        return above if next_least is None else above.filter(unread_count__lt=next_least)
+
+
 @admin.register(Inbox)
 class InboxAdmin(ReadOnlyAdmin):
     list_display = ("user", "last_seq", "epoch", "unread")
     sortable_by = ("user",)
     list_select_related = ("user",)
-    list_filter = (("user", ChosenFilter),)
+    list_filter = (("user", ChosenFilter), UnreadFilter)
     finders = (by_user("user"),)
     search_help_text = _("How the user name begins.")
     ordering = ("user_id",)

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from django.utils.translation import gettext as _
+
+from notifications.health import words
+
 # The least of each class; the last one has no end.
 LEAST = (0, 1, 2, 6, 21, 101)
 NAMES = ("0", "1", "2-5", "6-20", "21-100", "101+")
@@ -18,6 +22,15 @@ def bounds(name: str) -> tuple[int, int | None]:
     """The least number of a class, and the least of the next one."""
     index = NAMES.index(name)
     return LEAST[index], LEAST[index + 1] if index + 1 < len(LEAST) else None
+
+
+def in_words(name: str) -> str:
+    """As people write it: "2–5", "more than 100"."""
+    least, next_least = bounds(name)
+    if next_least is None:
+        return _("more than %(number)s") % {"number": words.number(least - 1)}
+    most = next_least - 1
+    return words.number(least) if most == least else f"{words.number(least)}–{words.number(most)}"
 
 
 def classify(numbers: Iterable[int]) -> dict[str, int]:

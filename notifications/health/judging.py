@@ -61,6 +61,7 @@ def tiles(report: Report, *, sockets: int | None) -> list[Tile]:
         _success(report),
         _dispatches(report),
         _due(report),
+        _sources(report),
         _counted(report),
         _insights(report),
         _notifications(report),
@@ -101,6 +102,8 @@ def _success(report: Report) -> Tile:
         return Tile("success", title, NOTHING, State.NONE, _("Nothing was to be delivered in this time."))
     worst = min(known, key=lambda one: (list(State).index(success_state(one)), one.success))
     words = _("Over %(channel)s, the least of all channels.") % {"channel": channel_name(worst.channel)}
+    if success_state(worst) in (State.BAD, State.WARN):
+        words += " " + _("Look at the errors of those that failed.")
     return Tile("success", title, percent(worst.success), success_state(worst), words)
 
 
@@ -137,6 +140,15 @@ def _due(report: Report) -> Tile:
         return Tile("due", title, number(0), State.GOOD, _("No push and no webhook is waiting."))
     words = _("The oldest has been due for %(age)s.") % {"age": duration(age_s)}
     return Tile("due", title, number(count), _by_limits(age_s, DUE_FOR_S), words)
+
+
+def _sources(report: Report) -> Tile:
+    title = _("Sources gone silent")
+    if not report.silent:
+        words = _("No webhook has been silent for far longer than it usually is.")
+        return Tile("sources", title, number(0), State.GOOD, words)
+    words = _("Silent for far longer than usual; their owners were told.")
+    return Tile("sources", title, number(report.silent), State.WARN, words)
 
 
 def _counted(report: Report) -> Tile:

@@ -17,8 +17,11 @@ from notifications.health.periods import Length, Range
 from notifications.health.standing import Waiting
 from notifications.models import DeliveryState, HealthFigures
 from notifications.preferences import Channel, Reason, Verdict
+from signals import silence
+from signals.models import WebhookSource
 
 MOST_BUSIEST = 5
+MOST_SILENT = 20
 
 # By channel, in which states a delivery got where it is to go, and in which it did not. What was skipped had lost its
 # meaning. A browser's hint is "sent" once the sockets' layer has it; a closed browser is no failure of ours.
@@ -89,7 +92,10 @@ class Busiest:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`since` is where the first step begins; `counted_at` None when nothing has been counted of it."""
+    """`since` is where the first step begins; `counted_at` None when nothing has been counted of it.
+
+    `silent_sources` are the first of those that have gone `silent`.
+    """
 
     range: Range
     since: dt.datetime
@@ -108,6 +114,8 @@ class Report:
     unread_counted_at: dt.datetime | None
     dispatches: Waiting
     due: dict[str, Waiting]
+    silent: int
+    silent_sources: list[WebhookSource]
 
     @property
     def insights(self) -> int:
@@ -149,6 +157,8 @@ def read(range_: Range, now: dt.datetime) -> Report:
         unread_counted_at=days[-1].counted_at if days and days[-1].unread is not None else None,
         dispatches=standing.open_dispatches(),
         due=standing.due_deliveries(now),
+        silent=silence.noticed().count(),
+        silent_sources=list(silence.noticed()[:MOST_SILENT]),
     )
 
 

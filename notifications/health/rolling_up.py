@@ -18,10 +18,9 @@ from django.utils import timezone
 from notifications.health import counting
 from notifications.health.periods import Length, Range
 from notifications.models import HealthFigures, InsightNotification
+from notifications.retention import FIGURE_DAYS
 from signals.models import Signal
 
-KEPT = dt.timedelta(days=400)  # a year can be compared with the one before it
-SHORT_KEPT = dt.timedelta(days=1)  # what five minutes are looked at for is over in an hour
 KEEPS_CHANGING = dt.timedelta(days=7)
 # For as long every run counts anew: most browsers acknowledge, and most deliveries end, within that.
 FRESH = {
@@ -43,6 +42,10 @@ class Chunk:
     length: Length
     begin: dt.datetime
     end: dt.datetime
+
+    @property
+    def periods(self) -> int:
+        return (self.end - self.begin) // self.length.duration
 
 
 def roll_up_for_a_turn() -> bool:
@@ -116,7 +119,7 @@ def _missing(length: Length, now: dt.datetime) -> set[dt.datetime]:
     first = _first_moment()
     if first is None:
         return set()
-    begin = length.begin(max(first, now - KEPT))
+    begin = length.begin(max(first, now - dt.timedelta(days=FIGURE_DAYS)))
     kept = HealthFigures.objects.filter(length_s=length, begins_at__gte=begin)
     if kept.count() >= (_end(length, now) - begin) // length.duration:
         return set()

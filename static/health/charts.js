@@ -84,7 +84,7 @@ const KINDS = {
   }),
   times: ({ labels, series }) => ({
     data: { labels, datasets: series.map(bar) },
-    options: options({ scales: { x: durations("logarithmic"), y: names() }, legend: true, lying: true }),
+    options: options({ scales: { x: magnitudes(), y: names() }, legend: true, lying: true }),
   }),
   shares: (table) => ({
     data: { labels: table.labels, datasets: shares(table).map((one) => ({ ...bar(one), stack: "all" })) },
@@ -165,13 +165,29 @@ function names() {
   return { grid: { display: false }, ticks: { ...ticks(), maxTicksLimit: 20, autoSkip: false } };
 }
 
-function durations(type = "linear") {
+function durations() {
   return {
-    type,
-    beginAtZero: type === "linear",
+    beginAtZero: true,
     grid: { color: token("--health-grid") },
     border: { display: false },
     ticks: { ...ticks(), callback: durationText },
+  };
+}
+
+/** Stages differ by powers of ten: of the marks in between, 2 and 5 are named. */
+function magnitudes() {
+  const named = (value) => /^[125]/.test(value.toExponential());
+  return {
+    ...durations(),
+    type: "logarithmic",
+    ticks: {
+      ...ticks(),
+      maxTicksLimit: 40,
+      autoSkip: true,
+      autoSkipPadding: 8,
+      maxRotation: 0,
+      callback: (value) => (named(value) ? durationText(value) : null),
+    },
   };
 }
 
