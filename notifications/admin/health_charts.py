@@ -261,10 +261,7 @@ def _unread(report: Report) -> Chart:
         _("How many users have so many unread notifications now."),
         "columns",
         [Column(_("Users"), "first")],
-        [
-            Row(classes.in_words(name), [Cell(users, number(users), _inboxes_url(name))])
-            for name, users in report.unread.items()
-        ],
+        [_class_row(name, users, listed(Inbox, unread=name)) for name, users in report.unread.items()],
         head=_("Unread"),
     )
 
@@ -283,10 +280,7 @@ def _per_user_and_day(report: Report) -> Chart:
         % {"date": first.isoformat()},
         "columns",
         [Column(_("Users and days"), "second")],
-        [
-            Row(classes.in_words(name), [Cell(users, number(users), url)])
-            for name, users in report.per_user_and_day.items()
-        ],
+        [_class_row(name, users, url) for name, users in report.per_user_and_day.items()],
         head=_("Notifications"),
     )
 
