@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import psycopg
 import redis
 from websockets.asyncio.client import ClientConnection, connect
 
+from notifications.canary_stages import Stage
 from notifications.stream_client import Policy
 from scripts import needs
 from scripts.faults import backup, levels
@@ -318,6 +320,45 @@ class Restored(Fault):
         await run.writing.order("resume")
 
 
+class CanaryNamesIt(Fault):
+    """Something is stopped, and `manage.py notify_canary` has to say what; afterwards it has to arrive again."""
+
+    WITHIN_S = 60.0
+    TIMES = 4  # servers need some seconds until they hear hints again
+    lasts_s = 0.0
+
+    def __init__(self, stage: Stage, *processes: str, number: signal.Signals = signal.SIGTERM) -> None:
+        self.name = f"the canary names the {stage.replace('_', ' ')}"
+        self.in_short_run = stage is Stage.WORKER
+        self.takes_database_away = stage is Stage.DATABASE
+        self._stage, self._processes, self._number = stage, processes, number
+
+    async def strike(self, run: Run) -> None:
+        for name in self._processes:
+            await asyncio.to_thread(_kill, run.stack.processes[name], self._number)
+        code, said = await asyncio.to_thread(self._fly, run)
+        if code != self._stage.exit_code:
+            run.remarks.append(f"the canary ended with {code}, not {self._stage.exit_code}: {said}")
+
+    async def end(self, run: Run) -> None:
+        for name in self._processes:
+            await asyncio.to_thread(run.stack.processes[name].restart)
+        for _ in range(self.TIMES):
+            code, said = await asyncio.to_thread(self._fly, run)
+            if code == 0:
+                return
+        run.remarks.append(f"the canary did not arrive afterwards: {said}")
+
+    def _fly(self, run: Run) -> tuple[int, str]:
+        """Its exit code, and the last line that it said."""
+        command = [sys.executable, "manage.py", "notify_canary", "--timeout", "5"]
+        flown = subprocess.run(
+            command, cwd=ROOT, env=os.environ | run.stack.environment, capture_output=True, text=True,
+            timeout=self.WITHIN_S,
+        )  # fmt: skip
+        return flown.returncode, (flown.stderr or flown.stdout).strip().rpartition("\n")[2]
+
+
 def catalogue(servers: Iterable[str]) -> list[Fault]:
     """Every fault that there is, the restore last: by then its backup is old."""
     daphne, uvicorn = (next(name for name in servers if name.startswith(kind)) for kind in ("daphne", "uvicorn"))
@@ -344,6 +385,10 @@ def catalogue(servers: Iterable[str]) -> list[Fault]:
         ClockStepped(daphne),
         ClockStepped("worker-1"),
         LogDeviceFull(),
+        CanaryNamesIt(Stage.CHANNEL_LAYER, "redis"),
+        CanaryNamesIt(Stage.WORKER, "worker-1"),
+        CanaryNamesIt(Stage.DATABASE, "postgres", number=signal.SIGINT),
+        CanaryNamesIt(Stage.SERVER, *servers),
         Restored(),
     ]
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
@@ -13,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from notifications import load_test, probe_traders
 from notifications.load_test import LoadTestError, Outcome, percentile
-from notifications.probe_traders import LOAD_TEST
+from notifications.probe_traders import LOAD_TEST, sigterm_as_ctrl_c
 
 MAX_INSIGHTS = 10_000
 MAX_USERS = 2_000
@@ -48,7 +46,7 @@ class Command(BaseCommand):
         )
         self.stdout.flush()
         try:
-            with _sigterm_as_ctrl_c(), probe_traders.traders(LOAD_TEST, users) as traders:
+            with sigterm_as_ctrl_c(), probe_traders.traders(LOAD_TEST, users) as traders:
                 outcome = load_test.measure(url, traders, insights)
         except (LoadTestError, ValueError) as error:
             raise CommandError(str(error)) from error
@@ -82,13 +80,3 @@ def _from_1_to(largest: int) -> Any:
         return int(text)
 
     return whole
-
-
-@contextmanager
-def _sigterm_as_ctrl_c() -> Iterator[None]:
-    """The accounts are deleted in both cases."""
-    earlier = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, earlier)
