@@ -326,6 +326,7 @@ LOGGING = {
     "loggers": {
         "notifications": {"level": LOG_LEVEL},
         "signals": {"level": LOG_LEVEL},
+        "zenithedge": {"level": LOG_LEVEL},
         # Says at INFO how many hints it dropped; the handler counts them.
         "channels_redis.core": {"handlers": ["dropped hints"], "level": "INFO"},
         "celery": {"level": LOG_LEVEL},
