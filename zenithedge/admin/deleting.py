@@ -30,7 +30,7 @@ class Dependent(NamedTuple):
         before = Q()
         for path in self.paths:
             found = Q(**{f"{path}__in": chosen})
-            rows = self.model._base_manager.filter(found)
+            rows = self.model._base_manager.filter(found).order_by()
             yield rows.exclude(before) if before else rows
             before |= found
 
