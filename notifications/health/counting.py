@@ -1,6 +1,6 @@
 """What a period's rows say, counted set by set: a handful of statements for however many periods, users and rows.
 
-Counts of an hour or five minutes (JSON, what is nought left out):
+Counts of a period (JSON, what is nought left out; a day's are the sum of its hours'):
 
 - `insights`: validated signals received; `notifications`: written, held ones included
 - `deliveries`: by channel and state, the daily e-mails among them
@@ -8,7 +8,8 @@ Counts of an hour or five minutes (JSON, what is nought left out):
 - `hidden`: by reason, [users, insights] that an insight was kept from; those that quiet hours hold are not among them
 - `latency`: by stage, durations by bucket (`latency.py`); `later`: acknowledged by a browser that was closed before
 
-Of a day: `per_user`, users by the number of their notifications of that day, and `busiest`, [user id, number] of a few.
+A day's users: `received`, how many by the number of their notifications of that day; `busiest`, [user id, number] of a
+few; `unread`, how many by the number of their unread ones at the moment, while the day lasts.
 """
 
 from __future__ import annotations
@@ -44,15 +45,23 @@ _HIDES_NOTHING = {Reason.ALL_RULES_PASSED, Reason.URGENT_IN_QUIET_HOURS, Reason.
 
 
 def count(length: Length, begin: dt.datetime, end: dt.datetime) -> Counted:
-    """The figures of every period of this length from `begin` up to `end`, by its beginning."""
+    """The counts of every period of this length, an hour at most, from `begin` up to `end`, by its beginning."""
     found: Counted = {begins_at: {} for begins_at in length.begins(begin, end)}
-    if length is Length.DAY:
-        for begins_at in found:
-            found[begins_at] = _day(begins_at)
-        return found
+    periods = _Periods(length, begin, end, found)
     for part in (_insights, _notifications, _deliveries, _mails, _decisions, _latencies):
-        part(_Periods(length, begin, end, found))
+        part(periods)
     return found
+
+
+def users_of_day(begin: dt.datetime, *, with_unread: bool) -> Counts:
+    rows = InsightNotification.objects.filter(created_at__gte=begin, created_at__lt=begin + Length.DAY.duration)
+    numbers = list(rows.order_by().values_list("user_id").annotate(number=Count("pk")))
+    busiest = nlargest(BUSIEST, numbers, key=lambda row: (row[1], -row[0]))
+    found = {
+        "received": classes.classify(number for _, number in numbers),
+        "busiest": [list(row) for row in busiest],
+    }
+    return found | ({"unread": unread_by_class()} if with_unread else {})
 
 
 def unread_by_class() -> dict[str, int]:
@@ -183,15 +192,6 @@ class Bucket(Func):
 
     def _as(self, us: str, compiler: Any, connection: Any, **context: Any) -> Any:
         return super().as_sql(compiler, connection, template=self._BUCKET.format(us=us), **context)
-
-
-def _day(begin: dt.datetime) -> Counts:
-    rows = InsightNotification.objects.filter(created_at__gte=begin, created_at__lt=begin + Length.DAY.duration)
-    numbers = list(rows.order_by().values_list("user_id").annotate(number=Count("pk")))
-    if not numbers:
-        return {}
-    busiest = nlargest(BUSIEST, numbers, key=lambda row: (row[1], -row[0]))
-    return {"per_user": classes.classify(number for _, number in numbers), "busiest": [list(row) for row in busiest]}
 
 
 def _inner(counts: Counts, *names: str) -> Counts:

@@ -48,8 +48,13 @@ class Range(StrEnum):
 
     @property
     def length(self) -> Length:
-        """Of the periods that it is put together from."""
-        return Length.FIVE_MINUTES if self is Range.HOUR else Length.HOUR
+        """Of the periods that it is put together from: as few as its steps allow."""
+        return {
+            Range.HOUR: Length.FIVE_MINUTES,
+            Range.DAY: Length.HOUR,
+            Range.WEEK: Length.HOUR,
+            Range.MONTH: Length.DAY,
+        }[self]
 
     @property
     def step(self) -> dt.timedelta:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from itertools import pairwise
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth import get_user_model
 
 from notifications.health import classes, latency, standing
 from notifications.health.latency import Latency, Stage
-from notifications.health.periods import Length, Range
+from notifications.health.merging import merge
+from notifications.health.periods import Length, Range, floor
 from notifications.health.standing import Waiting
 from notifications.models import DeliveryState, HealthFigures
 from notifications.preferences import Channel, Reason, Verdict
 from signals import silence
 from signals.models import WebhookSource
+
+Counts = dict[str, Any]
 
 MOST_BUSIEST = 5
 MOST_SILENT = 20
@@ -29,20 +30,26 @@ _ELSEWHERE = ((DeliveryState.SENT, DeliveryState.ACKNOWLEDGED), (DeliveryState.F
 _ON_WEB = (_ELSEWHERE[0], (*_ELSEWHERE[1], DeliveryState.PENDING))
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Step:
     """One point of the charts."""
 
     begins_at: dt.datetime
     ends_at: dt.datetime
-    insights: int = 0
-    notifications: int = 0
-    buckets: Counter[int] = field(default_factory=Counter)
+    counts: Counts
+
+    @property
+    def insights(self) -> int:
+        return int(self.counts.get("insights", 0))
+
+    @property
+    def notifications(self) -> int:
+        return int(self.counts.get("notifications", 0))
 
     @property
     def latency(self) -> Latency:
         """From signal to screen."""
-        return latency.summary(self.buckets)
+        return _latency(self.counts, Stage.WHOLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,24 +144,26 @@ def read(range_: Range, now: dt.datetime) -> Report:
     since = range_.begin(now)
     rows = HealthFigures.objects.filter(length_s=range_.length, begins_at__gte=since, begins_at__lte=now)
     periods = list(rows.order_by("begins_at").values_list("begins_at", "counts", "counted_at"))
-    every = [counts for _, counts, _ in periods]
+    steps = _steps(range_, since, now, {begins_at: counts for begins_at, counts, _ in periods})
+    total = merge(step.counts for step in steps)
     days = _days(since, now)
+    unread_day = next((day for day in reversed(days) if "unread" in day.users), None)
     return Report(
         range=range_,
         since=since,
         now=now,
         counted_at=max((counted_at for *_, counted_at in periods), default=None),
-        steps=_steps(range_, since, now, periods),
-        deliveries=_deliveries(every),
-        verdicts=dict(_sum(counts.get("verdicts", {}) for counts in every)),
-        hidden=_hidden(every),
-        latencies={stage: latency.summary(_buckets(every, stage)) for stage in Stage},
-        later=sum(counts.get("later", 0) for counts in every),
+        steps=steps,
+        deliveries=_deliveries(total),
+        verdicts=total.get("verdicts", {}),
+        hidden=_hidden(total),
+        latencies={stage: _latency(total, stage) for stage in Stage},
+        later=total.get("later", 0),
         days=[day.begins_at.date() for day in days],
-        per_user_and_day=classes.spread(_sum(day.counts.get("per_user", {}) for day in days)),
+        per_user_and_day=classes.spread(merge(day.users.get("received", {}) for day in days)),
         busiest=_busiest(days),
-        unread=classes.spread(days[-1].unread or {}) if days else {},
-        unread_counted_at=days[-1].counted_at if days and days[-1].unread is not None else None,
+        unread=classes.spread(unread_day.users["unread"]) if unread_day else {},
+        unread_counted_at=unread_day.users_counted_at if unread_day else None,
         dispatches=standing.open_dispatches(),
         due=standing.due_deliveries(now),
         silent=silence.noticed().count(),
@@ -164,53 +173,39 @@ def read(range_: Range, now: dt.datetime) -> Report:
 
 def _days(since: dt.datetime, now: dt.datetime) -> list[HealthFigures]:
     rows = HealthFigures.objects.filter(length_s=Length.DAY, begins_at__gte=Length.DAY.begin(since), begins_at__lte=now)
-    return list(rows.order_by("begins_at"))
+    return list(rows.defer("counts").order_by("begins_at"))
 
 
-def _steps(range_: Range, since: dt.datetime, now: dt.datetime, periods: Iterable[Any]) -> list[Step]:
-    bounds = [since]
-    while bounds[-1] <= now:
-        bounds.append(bounds[-1] + range_.step)
-    steps = [Step(begins_at, ends_at) for begins_at, ends_at in pairwise(bounds)]
-    for begins_at, counts, _ in periods:
-        step = steps[(begins_at - since) // range_.step]
-        step.insights += counts.get("insights", 0)
-        step.notifications += counts.get("notifications", 0)
-        step.buckets += _buckets([counts], Stage.WHOLE)
-    return steps
+def _steps(range_: Range, since: dt.datetime, now: dt.datetime, periods: dict[dt.datetime, Counts]) -> list[Step]:
+    of_step: dict[dt.datetime, list[Counts]] = {}
+    while since <= now:
+        of_step[since] = []
+        since += range_.step
+    for begins_at, counts in periods.items():
+        of_step[floor(begins_at, range_.step)].append(counts)
+    return [Step(begins_at, begins_at + range_.step, merge(every)) for begins_at, every in of_step.items()]
 
 
-def _deliveries(every: list[dict[str, Any]]) -> list[Deliveries]:
+def _deliveries(total: Counts) -> list[Deliveries]:
     """Of every channel that the site has, and of those that it had."""
-    states: defaultdict[str, Counter[str]] = defaultdict(Counter, {channel: Counter() for channel in Channel.values})
-    for counts in every:
-        for channel, of_channel in counts.get("deliveries", {}).items():
-            states[channel].update(of_channel)
-    return [Deliveries(channel, dict(of_channel)) for channel, of_channel in states.items()]
+    found: Counts = total.get("deliveries", {})
+    return [Deliveries(channel, found.get(channel, {})) for channel in {**dict.fromkeys(Channel.values), **found}]
 
 
-def _hidden(every: list[dict[str, Any]]) -> list[Hidden]:
+def _hidden(total: Counts) -> list[Hidden]:
     """The most frequent first."""
-    users: Counter[str] = Counter()
-    insights: Counter[str] = Counter()
-    for counts in every:
-        for reason, (of_users, of_insights) in counts.get("hidden", {}).items():
-            users[reason] += of_users
-            insights[reason] += of_insights
-    return [Hidden(Reason(reason), number, insights[reason]) for reason, number in users.most_common()]
+    found = [Hidden(Reason(reason), *counts) for reason, counts in total.get("hidden", {}).items()]
+    return sorted(found, key=lambda one: (-one.users, one.reason))
 
 
-def _buckets(every: Iterable[dict[str, Any]], stage: Stage) -> Counter[int]:
-    found: Counter[int] = Counter()
-    for counts in every:
-        for bucket, number in counts.get("latency", {}).get(stage.value, {}).items():
-            found[int(bucket)] += number
-    return found
+def _latency(counts: Counts, stage: Stage) -> Latency:
+    buckets = counts.get("latency", {}).get(stage.value, {})
+    return latency.summary({int(bucket): number for bucket, number in buckets.items()})
 
 
 def _busiest(days: Iterable[HealthFigures]) -> list[Busiest]:
     found = [
-        (number, day.begins_at.date(), user_id) for day in days for user_id, number in day.counts.get("busiest", [])
+        (number, day.begins_at.date(), user_id) for day in days for user_id, number in day.users.get("busiest", [])
     ]
     first = sorted(found, key=lambda row: (-row[0], row[1], row[2]))[:MOST_BUSIEST]
     users = get_user_model()._default_manager.in_bulk({user_id for *_, user_id in first})
@@ -219,10 +214,3 @@ def _busiest(days: Iterable[HealthFigures]) -> list[Busiest]:
         for number, date, user_id in first
         if user_id in users  # the account may have been deleted since
     ]
-
-
-def _sum(every: Iterable[dict[str, int]]) -> Counter[str]:
-    total: Counter[str] = Counter()
-    for counts in every:
-        total.update(counts)
-    return total

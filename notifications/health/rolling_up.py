@@ -16,6 +16,7 @@ from django.db.models import Min
 from django.utils import timezone
 
 from notifications.health import counting
+from notifications.health.merging import merge
 from notifications.health.periods import Length, Range
 from notifications.models import HealthFigures, InsightNotification
 from notifications.retention import FIGURE_DAYS
@@ -27,9 +28,9 @@ FRESH = {
     Length.FIVE_MINUTES: Range.HOUR.duration,
     Length.HOUR: dt.timedelta(hours=2),
 }
-# Older periods that may still change. The unread of all users are counted as often.
+# Older periods that may still change, and the users of days.
 COUNT_AGAIN_AFTER = dt.timedelta(minutes=15)
-DAYS_COUNT_AGAIN_AFTER = dt.timedelta(minutes=5)
+USERS_COUNT_AGAIN_AFTER = dt.timedelta(minutes=5)
 # Counted with the same statements.
 MOST_HOURS_AT_ONCE = 24
 TURN_S = 2.0
@@ -37,7 +38,7 @@ TURN_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Periods of one length that lie side by side."""
+    """Periods of one length that lie side by side; of a day its users are counted, the rest adds up from its hours."""
 
     length: Length
     begin: dt.datetime
@@ -91,16 +92,52 @@ def _since(since: dt.datetime, now: dt.datetime) -> Iterator[Chunk]:
 
 
 def _count(chunk: Chunk, now: dt.datetime) -> None:
+    if chunk.length is Length.DAY:
+        _count_users(chunk, now)
+        return
     counted = counting.count(chunk.length, chunk.begin, chunk.end)
+    _write_counts(chunk.length, counted, now)
+    if chunk.length is Length.HOUR:
+        _write_counts(Length.DAY, _sums(chunk), now)
+
+
+def _count_users(day: Chunk, now: dt.datetime) -> None:
+    """Once a day is over nobody can tell any more what was unread then: what was counted last stays."""
+    users = counting.users_of_day(day.begin, with_unread=day.end > now)
+    kept = HealthFigures.objects.filter(length_s=day.length, begins_at=day.begin).values_list("users", flat=True)
+    earlier: counting.Counts = kept.first() or {}
+    _write(
+        [
+            HealthFigures(
+                length_s=day.length,
+                begins_at=day.begin,
+                counted_at=now,
+                users=earlier | users,
+                users_counted_at=now,
+            )
+        ],
+        ["users", "users_counted_at"],
+    )
+
+
+def _sums(hours: Chunk) -> counting.Counted:
+    """The counts of the days that these hours are of."""
+    begin = Length.DAY.begin(hours.begin)
+    of_day: dict[dt.datetime, list[counting.Counts]] = {day: [] for day in Length.DAY.begins(begin, hours.end)}
+    rows = HealthFigures.objects.filter(
+        length_s=Length.HOUR, begins_at__gte=begin, begins_at__lt=begin + len(of_day) * Length.DAY.duration
+    )
+    for begins_at, counts in rows.order_by().values_list("begins_at", "counts"):
+        of_day[Length.DAY.begin(begins_at)].append(counts)
+    return {day: merge(every) for day, every in of_day.items()}
+
+
+def _write_counts(length: Length, counted: counting.Counted, now: dt.datetime) -> None:
     rows = [
-        HealthFigures(length_s=chunk.length, begins_at=begins_at, counts=counts, counted_at=now)
+        HealthFigures(length_s=length, begins_at=begins_at, counts=counts, counted_at=now)
         for begins_at, counts in counted.items()
     ]
     _write(rows, ["counts", "counted_at"])
-    if chunk.length is Length.DAY and chunk.end > now:
-        today = rows[-1]
-        today.unread = counting.unread_by_class()
-        _write([today], ["unread"])
 
 
 def _write(rows: list[HealthFigures], fields: list[str]) -> None:
@@ -115,15 +152,17 @@ def _end(length: Length, now: dt.datetime) -> dt.datetime:
 
 
 def _missing(length: Length, now: dt.datetime) -> set[dt.datetime]:
-    """Beginnings of the periods since the first row that were never counted."""
+    """Beginnings of the periods since the first row that were never counted; of days, whose users were not."""
     first = _first_moment()
     if first is None:
         return set()
     begin = length.begin(max(first, now - dt.timedelta(days=FIGURE_DAYS)))
-    kept = HealthFigures.objects.filter(length_s=length, begins_at__gte=begin)
-    if kept.count() >= (_end(length, now) - begin) // length.duration:
+    counted = HealthFigures.objects.filter(length_s=length, begins_at__gte=begin)
+    if length is Length.DAY:
+        counted = counted.filter(users_counted_at__isnull=False)
+    if counted.count() >= (_end(length, now) - begin) // length.duration:
         return set()
-    return set(length.begins(begin, _end(length, now))) - set(kept.values_list("begins_at", flat=True))
+    return set(length.begins(begin, _end(length, now))) - set(counted.values_list("begins_at", flat=True))
 
 
 def _first_moment() -> dt.datetime | None:
@@ -136,13 +175,11 @@ def _first_moment() -> dt.datetime | None:
 
 def _stale(length: Length, now: dt.datetime) -> set[dt.datetime]:
     """Of the periods that may still change, those whose last count is a while ago."""
-    after = DAYS_COUNT_AGAIN_AFTER if length is Length.DAY else COUNT_AGAIN_AFTER
-    rows = HealthFigures.objects.filter(
-        length_s=length,
-        begins_at__gt=now - KEEPS_CHANGING,
-        begins_at__lte=now,
-        counted_at__lt=now - after,
-    )
+    rows = HealthFigures.objects.filter(length_s=length, begins_at__gt=now - KEEPS_CHANGING, begins_at__lte=now)
+    if length is Length.DAY:
+        rows = rows.filter(users_counted_at__lt=now - USERS_COUNT_AGAIN_AFTER)
+    else:
+        rows = rows.filter(counted_at__lt=now - COUNT_AGAIN_AFTER)
     return set(rows.values_list("begins_at", flat=True))
 
 

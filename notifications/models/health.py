@@ -15,10 +15,9 @@ class HealthFigures(models.Model):
     length_s = models.PositiveIntegerField(help_text="Five minutes, an hour or a day.")
     begins_at = models.DateTimeField()
     counts = models.JSONField(default=dict, help_text="What notifications/health/counting.py says.")
-    unread = models.JSONField(
-        null=True, blank=True, help_text="Of a day: users by their unread notifications, as it was counted last."
-    )
     counted_at = models.DateTimeField()
+    users = models.JSONField(default=dict, blank=True, help_text="Of a day: users by how many notifications they have.")
+    users_counted_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-begins_at"]
