@@ -39,6 +39,8 @@ def explain(decision: Decision, rules: Rules, facts: Facts) -> str:
             return _("high priority, which you let through your quiet hours")
         case Reason.QUIET_HOURS:
             return _quiet(decision, rules)
+        case Reason.BRAKE:
+            return _("sending is stopped for everybody; held until it goes on")
         case reason:
             return _against(reason, rules, facts)
 
@@ -94,6 +96,8 @@ def why(notification: InsightNotification) -> str:
     passed = _passed(notification.confidence, notification.min_confidence, Chosen(notification.chosen))
     if notification.reason == Reason.QUIET_HOURS:
         return _("%(passed)s; held in your quiet hours") % {"passed": passed}
+    if notification.reason == Reason.BRAKE:
+        return _("%(passed)s; held while sending was stopped for everybody") % {"passed": passed}
     return passed
 
 

@@ -64,5 +64,5 @@ def _cells(row: InsightNotification) -> Sequence[Cell]:
         row.revision,
         str(row.reason),
         row.state,
-        iso(row.held_until) if row.held_until else "",
+        iso(row.held_until) if row.held_until and not row.waits_for_brake else "",
     )

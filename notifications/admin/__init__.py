@@ -1,6 +1,7 @@
 """The admin answers: what did this user get, when, over what, and why. It writes only through NotificationManager."""
 
 from notifications.admin.accounts import AccountAdmin
+from notifications.admin.brake import SendingBrakeAdmin
 from notifications.admin.deliveries import NotificationDeliveryLogAdmin, PushSubscriptionAdmin
 from notifications.admin.digests import DigestRunAdmin
 from notifications.admin.dispatches import InsightChangeAdmin, InsightDispatchAdmin, SuppressedInsightAdmin
@@ -27,5 +28,6 @@ __all__ = [
     "PreferenceVersionAdmin",
     "PushSubscriptionAdmin",
     "QuietWindowAdmin",
+    "SendingBrakeAdmin",
     "SuppressedInsightAdmin",
 ]

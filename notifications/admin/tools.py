@@ -27,6 +27,12 @@ TOOLS = [
         _("Whether insights reach their traders: how many, how fast, what failed, and what is waiting."),
     ),
     Tool(
+        _("The brake"),
+        "admin:notifications_sendingbrake_changelist",
+        ("notifications.view_sendingbrake",),
+        _("Stop sending for everybody at once, while all is stored; see what waits, and who used it."),
+    ),
+    Tool(
         _("Did they get it?"),
         "admin:notifications_decision",
         ("notifications.view_notificationpreference", "notifications.view_insightdispatch"),

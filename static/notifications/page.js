@@ -32,6 +32,8 @@ export function startPage({ store, reads, socket }) {
   });
   reads.addEventListener("undoable", count);
   socket.addEventListener("state", () => showLight(socket.state));
+  const stopped = document.querySelector("[data-brake]");
+  socket.addEventListener("sending", ({ detail }) => (stopped.hidden = !detail));
   // Links open as ever; buttons and forms, which work alone, here do the same without leaving the page.
   document.addEventListener("click", (event) => {
     const marks = event.target.closest("[data-mark-read]");

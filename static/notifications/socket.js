@@ -23,7 +23,8 @@ export function heartbeatMs(random = Math.random) {
 /**
  * Keeps one socket open and the store level with the server.
  *
- * Events: state, when `state` is another: connecting, live, reconnecting, offline or signed-out (for good)
+ * Events: state, when `state` is another: connecting, live, reconnecting, offline or signed-out (for good);
+ * sending, whether it is stopped for everybody
  */
 export class InsightSocket extends EventTarget {
   state = "connecting";
@@ -83,6 +84,7 @@ export class InsightSocket extends EventTarget {
   #receive(frame) {
     this.#stopTimer("answer");
     if (frame.type === "connection_established") this.#greet();
+    if ("stopped" in frame) this.dispatchEvent(new CustomEvent("sending", { detail: frame.stopped }));
     if (this.#greeted) this.#enter("live");
     if (frame.type === "missed_notifications" && !frame.more) this.#syncing = false;
     if (frame.type === "error") console.warn(`The server refused ${frame.command}: ${frame.message}`);

@@ -53,15 +53,13 @@ async function missed({ notifications }) {
   else for (const notification of own) show(notification);
 }
 
-/** Quiet hours have ended. */
-async function brief({ seq, held, live: stillLive, expired, reversed, url }) {
+/** Quiet hours have ended, or sending goes on for everybody. */
+async function brief({ seq, held, live: stillLive, expired, reversed, braked, url }) {
   const [won] = await tabs.claim([`${live.store.epoch}:brief:${seq}`]);
   if (!won) return;
-  const title = ngettext(
-    "Quiet hours are over: %(count)s held back",
-    "Quiet hours are over: %(count)s held back",
-    held,
-  );
+  const title = braked
+    ? ngettext("Held while sending was stopped: %(count)s", "Held while sending was stopped: %(count)s", held)
+    : ngettext("Quiet hours are over: %(count)s held back", "Quiet hours are over: %(count)s held back", held);
   const parts = [[ngettext("%(count)s still live", "%(count)s still live", stillLive), stillLive]];
   if (expired) parts.push([ngettext("%(count)s expired", "%(count)s expired", expired), expired]);
   if (reversed) parts.push([ngettext("%(count)s reversed", "%(count)s reversed", reversed), reversed]);

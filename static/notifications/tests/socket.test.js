@@ -142,6 +142,18 @@ describe("connecting", () => {
   });
 });
 
+describe("sending for everybody", () => {
+  test("is said to be stopped or on when the server says so, and the position stays", () => {
+    const { socket, store, wire } = connect({ position: 5 });
+    const heard = [];
+    socket.addEventListener("sending", ({ detail }) => heard.push(detail));
+    wire.greet({ ...established(5), stopped: true });
+    wire.say({ type: "sending", stopped: false });
+    assert.deepEqual(heard, [true, false]);
+    assert.equal(store.position, 5);
+  });
+});
+
 describe("the waits between", () => {
   test("the wait before each attempt lies between half a second and a ceiling that doubles to ten", () => {
     const ceilings = [1, 2, 3, 4, 5, 6, 50].map((attempt) => backoffMs(attempt, () => 1));
