@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run stack test test-all lint lint-python lint-types lint-templates lint-frontend lint-django bench faults lighthouse screenshots messages lock clean
+.PHONY: help run stack test test-all lint lint-python lint-types lint-templates lint-frontend lint-django bench faults rehearse lighthouse screenshots messages lock clean
 
 PY := .venv/bin/python
 MAKE_VENV := sh scripts/make_venv.sh
@@ -51,6 +51,9 @@ bench: .venv/.dev ## Measure this and its rivals on this machine: all, or ROW=fa
 
 faults: .venv/.dev ## Break the production topology on purpose, the short way; FULL=1: in every way
 	@exec $(PY) -m scripts.faults $(if $(FULL),--full)
+
+rehearse: .venv/.dev ## Upgrade the production topology and restore its backup while it is in use: both, or WHICH=upgrade
+	@exec $(PY) -m scripts.rehearsals $(WHICH)
 
 lighthouse: .venv/.dev node_modules/.made ## Marks for speed, accessibility and best practices of the main pages
 	@exec $(PY) -m scripts.lighthouse

@@ -146,6 +146,12 @@ class Process:
             )
 
 
+def all_at_once(processes: Sequence[Process], act: Callable[[Process], None]) -> None:
+    """Start, stop or restart them side by side; what one of them raises is raised when all are through."""
+    with ThreadPoolExecutor(len(processes)) as threads:
+        list(threads.map(act, processes))
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -73,7 +73,7 @@ class Stack:
 
     def is_ready(self) -> bool:
         """Whether /readyz is green, through nginx."""
-        return _is_green(f"{self.address}/readyz")
+        return is_green(f"{self.address}/readyz")
 
     def wait_until_ready(self, timeout_s: float = READY_WITHIN_S) -> None:
         """Raises ProcessError when /readyz does not turn green."""
@@ -221,10 +221,11 @@ def _environment(directory: Path, address: str, database_url: str, redis_url: st
 
 
 def _answers_at(url: str) -> Callable[[Process], bool]:
-    return lambda process: _is_green(url)
+    return lambda process: is_green(url)
 
 
-def _is_green(url: str) -> bool:
+def is_green(url: str) -> bool:
+    """Whether a health check answers 200."""
     try:
         with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310 - our own
             return bool(response.status == 200)

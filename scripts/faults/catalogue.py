@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,7 @@ from notifications.canary_stages import Stage
 from notifications.stream_client import Policy
 from scripts import needs
 from scripts.faults import backup, levels
-from scripts.processes import Process
+from scripts.processes import Process, all_at_once
 from scripts.stack import ROOT
 
 if TYPE_CHECKING:
@@ -288,7 +287,7 @@ class LogDeviceFull(Fault):
         processes = [*run.stack.asgi, *run.stack.workers]
         for process in processes:
             process.environment = self._environments[process.name]
-        await asyncio.to_thread(_all_at_once, processes, Process.restart)
+        await asyncio.to_thread(all_at_once, processes, Process.restart)
         await run.writing.end()
         await run.writing.start()
         await run.writing.order("pause")
@@ -310,11 +309,11 @@ class Restored(Fault):
     async def strike(self, run: Run) -> None:
         processes = [*run.stack.asgi, *run.stack.workers, run.stack.processes["beat"]]
         await run.writing.order("pause")
-        await asyncio.to_thread(_all_at_once, processes, Process.stop)
+        await asyncio.to_thread(all_at_once, processes, Process.stop)
         run.forget_what_the_backup_lacks()
         await asyncio.to_thread(backup.restore, run.stack.database_url, run.backup)
         await asyncio.to_thread(_manage, run.stack.environment, "renew_epochs")
-        await asyncio.to_thread(_all_at_once, processes, Process.start)
+        await asyncio.to_thread(all_at_once, processes, Process.start)
 
     async def end(self, run: Run) -> None:
         await run.writing.order("resume")
@@ -413,9 +412,4 @@ def _restart_without(processes: Sequence[Process], *names: str) -> None:
 def _change(processes: Sequence[Process], change: Callable[[dict[str, str]], dict[str, str]]) -> None:
     for process in processes:
         process.environment = change(dict(process.environment))
-    _all_at_once(processes, Process.restart)
-
-
-def _all_at_once(processes: Sequence[Process], act: Callable[[Process], None]) -> None:
-    with ThreadPoolExecutor(len(processes)) as threads:
-        list(threads.map(act, processes))
+    all_at_once(processes, Process.restart)
