@@ -1,4 +1,4 @@
-"""What a saved preferences form has changed, in the words of its page."""
+"""What has changed in preferences, in the words of their page."""
 
 from __future__ import annotations
 
@@ -29,17 +29,38 @@ DAYS_IN_A_WEEK = 7
 
 def changes(form: PreferenceForm, before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     """A line such as "Minimum AI confidence: 65 → 80" for each field that differs, in the order of the page."""
-    lines = [
-        f"{form.fields[name].label}: {_shown(form, name, before[name])} → {_shown(form, name, after[name])}"
-        for name in form.fields
+    zone = form.instance.time_zone
+    changed = [
+        (field.label, *(value_in_words(name, each[name], zone) for each in (before, after)))
+        for name, field in form.fields.items()
         if before[name] != after[name]
     ]
     if before[WINDOWS] != after[WINDOWS]:
-        lines.append(f"{_('Further quiet windows')}: {_windows(before[WINDOWS])} → {_windows(after[WINDOWS])}")
-    return lines
+        changed.append((_("Further quiet windows"), *(windows_in_words(each[WINDOWS]) for each in (before, after))))
+    return [f"{label}: {was} → {now}" for label, was, now in changed]
 
 
-def _windows(windows: list[WindowPayload]) -> str:
+def value_in_words(name: str, value: Any, time_zone: str) -> str:
+    """Of a field of the form, in JSON's types; moments are told by the clock of the zone."""
+    if value in (None, []):
+        return str(NOTHING[name])
+    if isinstance(value, bool):
+        return _("on") if value else _("off")
+    if name == "paused_until":
+        moment = dt.datetime.fromisoformat(value)
+        if moment == UNTIL_TURNED_ON:
+            return _("until you turn it on")
+        return date_format(moment.astimezone(zone_or_utc(time_zone)), "DATETIME_FORMAT")
+    if name == "quiet_weekdays" and len(value) == DAYS_IN_A_WEEK:
+        return _("every day")
+    if isinstance(value, float):
+        return number_format(f"{value:g}")
+    labels = dict(getattr(PreferenceForm.base_fields[name], "choices", ()))
+    given = value if isinstance(value, list) else [value]
+    return ", ".join(str(labels.get(entry, entry)) for entry in given)
+
+
+def windows_in_words(windows: list[WindowPayload]) -> str:
     """Such as "12:00–13:00 Mon Fri, 00:00–00:00 every day"."""
     shown = [f"{window['start']}–{window['end']} {_days(window['weekdays'])}" for window in windows]
     return ", ".join(shown) or _("none")
@@ -49,22 +70,3 @@ def _days(weekdays: list[int]) -> str:
     if len(weekdays) == DAYS_IN_A_WEEK:
         return _("every day")
     return " ".join(str(WEEKDAYS_ABBR[day]) for day in weekdays)
-
-
-def _shown(form: PreferenceForm, name: str, value: Any) -> str:
-    if value in (None, []):
-        return str(NOTHING[name])
-    if isinstance(value, bool):
-        return _("on") if value else _("off")
-    if name == "paused_until":
-        moment = dt.datetime.fromisoformat(value)
-        if moment == UNTIL_TURNED_ON:
-            return _("until you turn it on")
-        return date_format(moment.astimezone(zone_or_utc(form.instance.time_zone)), "DATETIME_FORMAT")
-    if name == "quiet_weekdays" and len(value) == DAYS_IN_A_WEEK:
-        return _("every day")
-    if isinstance(value, float):
-        return number_format(f"{value:g}")
-    labels = dict(getattr(form.fields[name], "choices", ()))
-    given = value if isinstance(value, list) else [value]
-    return ", ".join(str(labels.get(entry, entry)) for entry in given)

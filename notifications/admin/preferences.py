@@ -8,11 +8,12 @@ from django import forms
 from django.contrib import admin
 from django.contrib.admin.widgets import AdminTextareaWidget
 from django.db.models import JSONField, OuterRef, QuerySet, Subquery
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from notifications import preference_history
 from notifications.admin.decisions import decision_view
 from notifications.forms import WEEKDAYS, NamesField, SymbolsField, TimeZoneField
 from notifications.models import Mute, NotificationPreference, PreferenceVersion, QuietWindow
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     ModelForm = forms.ModelForm[NotificationPreference]
 else:
     ModelForm = forms.ModelForm  # generic in the stubs only
+
+VERSIONS_SHOWN = 20
 
 
 class CommaSeparated(forms.Field):
@@ -100,6 +103,7 @@ class NotificationPreferenceAdmin(ListAdmin):
     )
     ordering = ("user_id",)
     form = PreferenceAdminForm
+    change_form_template = "admin/notifications/notificationpreference/change_form.html"
     list_select_related = ("user",)
     finders = (by_user("user"),)
     search_help_text = _("How the user name begins.")
@@ -115,6 +119,17 @@ class NotificationPreferenceAdmin(ListAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return ("user", *self.readonly_fields) if obj else self.readonly_fields
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        preference = self.get_object(request, object_id)
+        history = preference_history.latest(preference.user_id, VERSIONS_SHOWN) if preference else []
+        return super().change_view(request, object_id, form_url, (extra_context or {}) | {"history": history})
 
     def save_model(
         self, request: HttpRequest, obj: NotificationPreference, form: forms.ModelForm[Any], change: bool
@@ -176,6 +191,8 @@ class PreferenceVersionAdmin(ReadOnlyAdmin):
     ordering = ("-id",)  # the order in which they were made; the time has an index for each user only
     finders = (by_user("user", "changed_by"),)
     search_help_text = _("How the name begins of the user or of whoever made the change.")
+    fields = ("user", "valid_from", "changed_by", "changes", "snapshot")
+    readonly_fields = ("changes",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PreferenceVersion]:
         earlier = PreferenceVersion.objects.filter(user=OuterRef("user"), valid_from__lte=OuterRef("valid_from"))
@@ -187,12 +204,8 @@ class PreferenceVersionAdmin(ReadOnlyAdmin):
     def changes(self, version: Any) -> str:
         """Each rule that differs from the version before, as `rule: old → new`."""
         if version.previous is None:
-            return gettext("first version")
-        return "; ".join(
-            f"{rule}: {version.previous.get(rule)} → {value}"
-            for rule, value in version.snapshot.items()
-            if version.previous.get(rule) != value
-        )
+            return gettext("First version")
+        return "; ".join(map(str, preference_history.changes(version.previous, version.snapshot)))
 
 
 def _joined(names: Any) -> str:

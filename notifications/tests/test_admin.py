@@ -401,7 +401,7 @@ class TestPreferences:
         assert latest is not None
         assert latest.changed_by == ada
         listed = ada_client.get(changelist(PreferenceVersion), {"q": "alice"}).content.decode()
-        assert "min_confidence: 65" in listed
+        assert "Minimum AI confidence: 65 → 80" in listed
 
     @pytest.mark.parametrize(
         "wrong",
