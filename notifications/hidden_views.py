@@ -18,17 +18,21 @@ from django.views.decorators.http import require_safe
 from notifications import hidden
 from notifications.figures import begin
 from notifications.hidden import Hidden
-from notifications.http import ApiError, ApiRequest, json_api
+from notifications.http import ApiError, ApiRequest, allow_a_minute, json_api
 from notifications.models import NotificationPreference
 from notifications.preferences import Reason
 from notifications.quiet import zone_or_utc
 from notifications.reasons import setting_url
 from signals.models import Signal
+from zenithedge import rates
+from zenithedge.sign_in import too_many
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 PER_PAGE = 50
+# The page and the API together. Each decides a day's insights once more, which takes up to 0.2 s.
+LOOKS_A_MINUTE = 60
 
 
 class Row(NamedTuple):
@@ -49,6 +53,7 @@ def api_hidden(request: ApiRequest) -> HttpResponse:
             "The query has parameters that cannot be used.",
             {key[:64]: ["Unknown parameter."] for key in request.GET},
         )
+    allow_a_minute(request, "hidden", LOOKS_A_MINUTE)
     zone = _own_zone(request.user)
     found = hidden.hidden_since(request.user, begin(timezone.now().astimezone(zone).date(), zone))
     counts = hidden.count_by_reason(found)
@@ -67,6 +72,8 @@ def api_hidden(request: ApiRequest) -> HttpResponse:
 @login_required
 def hidden_page(request: ApiRequest) -> HttpResponse:
     """One day by the user's own clock, today unless the address says `day`; narrowed by `reason`."""
+    if rates.add("hidden", str(request.user.pk), rates.MINUTE_S) > LOOKS_A_MINUTE:
+        return too_many(request, rates.next_window_s(rates.MINUTE_S))
     zone = _own_zone(request.user)
     today = timezone.now().astimezone(zone).date()
     day = _day(request, today)

@@ -23,6 +23,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from notifications.payloads import error_payload
+from zenithedge import rates
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -42,12 +43,24 @@ class ApiRequest(HttpRequest):
 class ApiError(Exception):
     """Raise it anywhere below `json_api`; it becomes the response."""
 
-    def __init__(self, status: int, code: str, message: str, fields: FieldErrors | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        fields: FieldErrors | None = None,
+        *,
+        retry_after_s: int | None = None,
+    ) -> None:
         super().__init__(message)
         self.status, self.code, self.message, self.fields = status, code, message, fields
+        self.retry_after_s = retry_after_s
 
     def response(self) -> JsonResponse:
-        return error_response(self.status, self.code, self.message, self.fields)
+        response = error_response(self.status, self.code, self.message, self.fields)
+        if self.retry_after_s is not None:
+            response["Retry-After"] = str(self.retry_after_s)
+        return response
 
 
 def json_api(*methods: str) -> Callable[[View], View]:
@@ -122,6 +135,13 @@ def read_json_object(
     if unknown:
         raise ApiError(400, "invalid_fields", "The body has fields that are not known here.", unknown)
     return content
+
+
+def allow_a_minute(request: ApiRequest, what: str, most: int) -> None:
+    """Count one more of what the user asks for. Raises ApiError (429) beyond so many in a minute."""
+    if rates.add(what, str(request.user.pk), rates.MINUTE_S) > most:
+        message = _("Too many requests in a minute; wait a moment.")
+        raise ApiError(429, "too_many_requests", message, retry_after_s=rates.next_window_s(rates.MINUTE_S))
 
 
 def error_response(status: int, code: str, message: str, fields: FieldErrors | None = None) -> JsonResponse:

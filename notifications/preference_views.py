@@ -17,9 +17,9 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from notifications import preview, preview_words, window_edits
+from notifications import preview, preview_words, quieting, window_edits
 from notifications.forms import PreferenceForm
-from notifications.http import ApiError, ApiRequest, error_response, json_api, read_json_object
+from notifications.http import ApiError, ApiRequest, allow_a_minute, json_api, read_json_object
 from notifications.json_preferences import WINDOWS, json_names, preferences_payload, type_errors
 from notifications.models import NotificationPreference
 from notifications.preference_words import changes
@@ -28,18 +28,21 @@ from notifications.preview import Wishes
 from notifications.quiet import Window, known_zones, zone_or_utc
 from notifications.quiet_presets import Preset
 from notifications.quiet_window_forms import form_set, posted_set, read_windows
-from notifications.quieting import MAX_WINDOWS, PauseFor, mutes_in_force, replace_windows
+from notifications.quieting import MAX_WINDOWS, PauseFor, mutes_in_force
 from signals import track_record
 from signals.models import Signal
 from signals.vocabulary import KNOWN_STRATEGIES
 from zenithedge import rates
+from zenithedge.sign_in import too_many
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
 USUAL_SYMBOLS = ("EURUSD", "GBPUSD", "USDJPY", "USDCHF", "AUDUSD", "USDCAD", "NZDUSD", "EURGBP", "EURJPY", "GBPJPY")
-# Twice a second without a pause: a slider that is moved asks less often, and each answer takes up to 0.3 s.
-PREVIEWS_A_MINUTE = 120
+# Each takes up to 0.3 s. The page asks when its fields have come to rest, which is less often than every other second.
+PREVIEWS_A_MINUTE = 30
+# The page has a preview of what is saved in it.
+PAGES_A_MINUTE = 30
 NOTHING_SAVED = gettext_lazy("Nothing was saved: some fields are not valid.")
 NO_PREVIEW = gettext_lazy("There is no preview: some fields are not valid.")
 SHOWN_SUGGESTIONS = 24
@@ -59,6 +62,8 @@ class Names(TypedDict):
 def preferences_page(request: ApiRequest) -> HttpResponse:
     """Shows and saves. A button that changes the windows in the form only has them shown, and saves nothing."""
     if request.method != "POST":
+        if rates.add("preferences-page", str(request.user.pk), rates.MINUTE_S) > PAGES_A_MINUTE:
+            return too_many(request, rates.next_window_s(rates.MINUTE_S))
         return _page(request, PreferenceForm(instance=NotificationPreference.of(request.user)))
     if window_edits.BUTTON in request.POST:
         return _edited_page(request)
@@ -68,9 +73,7 @@ def preferences_page(request: ApiRequest) -> HttpResponse:
         form, windows = PreferenceForm(request.POST, instance=preference), posted_set(request.POST)
         saved = form.is_valid() and (windows is None or windows.is_valid())
         if saved:
-            preference.save(changed_by=request.user)
-            if windows is not None:
-                replace_windows(request.user, windows.windows)
+            quieting.save(preference, windows.windows if windows else None, changed_by=request.user)
     if not saved:
         return _page(request, form, windows)
     changed = changes(form, before, preferences_payload(preference))
@@ -96,9 +99,7 @@ def api_update_preferences(request: ApiRequest) -> HttpResponseBase:
     with transaction.atomic():
         preference = NotificationPreference.locked(request.user)
         windows = _apply(given, preference, NOTHING_SAVED)
-        preference.save(changed_by=request.user)
-        if windows is not None:
-            replace_windows(request.user, windows)
+        quieting.save(preference, windows, changed_by=request.user)
     return JsonResponse({"success": True, "preferences": preferences_payload(preference)})
 
 
@@ -106,8 +107,7 @@ def api_update_preferences(request: ApiRequest) -> HttpResponseBase:
 def api_preview_preferences(request: ApiRequest) -> HttpResponseBase:
     """What this draft would have done with the insights of the last days; fields not given are as they are saved."""
     given = _given(request, NO_PREVIEW)
-    if rates.add("preview", str(request.user.pk), rates.MINUTE_S) > PREVIEWS_A_MINUTE:
-        return _too_many_previews()
+    allow_a_minute(request, "preview", PREVIEWS_A_MINUTE)
     preference = NotificationPreference.of(request.user)
     saved = Wishes.of(preference)
     windows = _apply(given, preference, NO_PREVIEW)
@@ -128,12 +128,6 @@ def _apply(given: dict[str, Any], preference: NotificationPreference, refusal: S
     windows, errors = read_windows(given.get(WINDOWS, []))
     _refuse({name: [str(text) for text in texts] for name, texts in form.errors.items()} | errors, refusal)
     return windows if WINDOWS in given else None
-
-
-def _too_many_previews() -> JsonResponse:
-    response = error_response(429, "too_many_requests", _("Too many previews in a minute; wait a moment."))
-    response["Retry-After"] = str(rates.next_window_s(rates.MINUTE_S))
-    return response
 
 
 def _refuse(errors: Mapping[str, list[str]], message: StrOrPromise) -> None:

@@ -147,7 +147,7 @@ def _tally(tally: Tally) -> TallyPayload:
 def _day(day: Day) -> DayPayload:
     return {
         "date": day.date.isoformat(),
-        "name": date_format(day.date, "D j N"),
+        "name": f"{date_format(day.date, 'D')} {date_format(day.date, 'SHORT_DATE_FORMAT')}",
         "kept": day.kept,
         "hidden": day.hidden,
     }

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from django.db import transaction
 from django.db.models import Q, QuerySet, TextChoices
 from django.utils.translation import gettext_lazy as _
 
-from notifications import lifecycle
-from notifications.models import Mute, NotificationPreference, PreferenceVersion, QuietWindow
-from notifications.preferences import UNTIL_TURNED_ON, MuteKind
+from notifications.models import Mute, NotificationPreference, QuietWindow
+from notifications.preferences import UNTIL_TURNED_ON, MuteKind, MuteRule
 from notifications.quiet import Window, zone_or_utc
 
 if TYPE_CHECKING:
@@ -49,20 +48,28 @@ def pause(user: User, duration: PauseFor, now: dt.datetime) -> dt.datetime | Non
     return preference.paused_until
 
 
-def mute(user: User, kind: MuteKind, name: str, until: dt.datetime | None) -> Mute:
+class Muted(NamedTuple):
+    """A mute that was made or given another end, and what it was before, for whoever takes that back."""
+
+    mute: Mute
+    earlier: MuteRule | None
+
+
+def mute(user: User, kind: MuteKind, name: str, until: dt.datetime | None) -> Muted:
     """Mute a symbol or a strategy, or give the mute that there is another end. Raises TooManyError."""
     with transaction.atomic():
         NotificationPreference.locked(user)
         wanted = Mute(user=user, kind=kind, name=name, until=until)
         wanted.spell()
         present = Mute.objects.filter(user=user, kind=kind, name=wanted.name).first()
+        earlier = present.rule if present is not None else None
         if present is None and Mute.objects.filter(user=user).count() >= MAX_MUTES:
             raise TooManyError(_("At most %(most)d mutes; take one back first.") % {"most": MAX_MUTES})
         if present is not None:
             present.until = until
             wanted = present
         wanted.save()
-    return wanted
+    return Muted(wanted, earlier)
 
 
 def unmute(user: User, mute_id: int) -> Mute | None:
@@ -80,20 +87,26 @@ def mutes_in_force(user: User, now: dt.datetime) -> QuerySet[Mute]:
     return Mute.objects.filter(Q(until__isnull=True) | Q(until__gt=now), user=user)
 
 
-def replace_windows(user: User, windows: Iterable[Window]) -> None:
-    """Let the user's further windows of quiet be these; what is held follows them. Raises TooManyError."""
+def save(preference: NotificationPreference, windows: Iterable[Window] | None, *, changed_by: User) -> None:
+    """Save a row that is locked, and let the further windows of quiet be these unless None: one change, one version.
+
+    What is held follows them. Raises TooManyError.
+    """
+    with transaction.atomic():
+        if windows is not None:
+            _replace_windows(preference, windows)
+        preference.save(changed_by=changed_by)
+
+
+def _replace_windows(preference: NotificationPreference, windows: Iterable[Window]) -> None:
     wanted = list(dict.fromkeys(windows))
     if len(wanted) > MAX_WINDOWS:
         raise TooManyError(_("At most %(most)d further windows.") % {"most": MAX_WINDOWS})
-    with transaction.atomic():
-        preference = NotificationPreference.locked(user)
-        QuietWindow.objects.filter(preference=preference).delete()
-        QuietWindow.objects.bulk_create(
-            QuietWindow(preference=preference, start=window.start, end=window.end, weekdays=sorted(window.weekdays))
-            for window in wanted
-        )
-        PreferenceVersion.record(preference, changed_by=user)
-        lifecycle.reconsider_held(user.pk, preference.rules())
+    QuietWindow.objects.filter(preference=preference).delete()
+    QuietWindow.objects.bulk_create(
+        QuietWindow(preference=preference, start=window.start, end=window.end, weekdays=sorted(window.weekdays))
+        for window in wanted
+    )
 
 
 def _end_of_pause(duration: PauseFor, now: dt.datetime, zone: dt.tzinfo) -> dt.datetime | None:

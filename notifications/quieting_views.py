@@ -15,13 +15,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from notifications import quieting
-from notifications.forms import NamesField, SymbolsField
+from notifications.forms import MomentField, NamesField, SymbolsField
 from notifications.http import ApiError, ApiRequest, FieldErrors, json_api, read_json_object
 from notifications.models import Mute, NotificationPreference
 from notifications.payloads import iso
 from notifications.preferences import UNTIL_TURNED_ON, MuteKind, canonical_strategies, canonical_symbols
 from notifications.quiet import zone_or_utc
-from notifications.quieting import PauseFor
+from notifications.quieting import Muted, PauseFor
 from zenithedge.forms import posted_from, redirect_back
 
 if TYPE_CHECKING:
@@ -43,7 +43,14 @@ class MuteForm(forms.Form):
     )
     name = forms.CharField(max_length=64)
     for_h = forms.IntegerField(min_value=1, max_value=MAX_MUTE_H, required=False)
+    until = MomentField(required=False)  # over the API only, instead of `for_h`: what an undo gives back
     until_tomorrow = forms.BooleanField(required=False)  # of a page only
+
+    def clean_until(self) -> dt.datetime | None:
+        until: dt.datetime | None = self.cleaned_data["until"]
+        if until is not None and until.tzinfo is None:
+            raise ValidationError("Give its offset too, such as 2026-03-04T16:00:00Z.")
+        return until
 
     def clean(self) -> dict[str, Any]:
         """Let the name be what a list of such names may hold, in canonical spelling."""
@@ -55,10 +62,10 @@ class MuteForm(forms.Form):
                 self.add_error("name", error)
         return self.cleaned_data
 
-    def save(self, user: User, now: dt.datetime) -> Mute:
+    def save(self, user: User, now: dt.datetime) -> Muted:
         """Raises TooManyError."""
         hours = self.cleaned_data["for_h"]
-        until = now + dt.timedelta(hours=hours) if hours else None
+        until = now + dt.timedelta(hours=hours) if hours else self.cleaned_data["until"]
         if self.cleaned_data["until_tomorrow"]:
             until = quieting.tomorrow(now, zone_or_utc(NotificationPreference.of(user).time_zone))
         return quieting.mute(user, MuteKind(self.cleaned_data["kind"]), self.cleaned_data["name"], until)
@@ -85,19 +92,23 @@ def api_pause(request: ApiRequest) -> HttpResponse:
 
 @json_api("POST")
 def api_mutes(request: ApiRequest) -> HttpResponse:
-    """The same name again gives its mute another end."""
-    body = read_json_object(request, {"kind", "name", "for_h"})
+    """The same name again gives its mute another end; `replaced` says what undoes that."""
+    body = read_json_object(request, {"kind", "name", "for_h", "until"})
     _refuse(_type_errors(body))
     form = MuteForm(body)
     _refuse_form(form)
+    now = timezone.now()
     try:
-        mute = form.save(request.user, timezone.now())
+        mute, earlier = form.save(request.user, now)
     except quieting.TooManyError as error:
         raise _invalid({"name": [str(error)]}) from error
-    until = iso(mute.until) if mute.until else None
-    return JsonResponse(
-        {"success": True, "mute": {"id": mute.pk, "kind": str(mute.kind), "name": mute.name, "until": until}}
-    )
+    content = {"id": mute.pk, "kind": str(mute.kind), "name": mute.name, "until": _iso(mute.until)}
+    replaced = {"until": _iso(earlier.until)} if earlier and earlier.counts_at(now) else None
+    return JsonResponse({"success": True, "mute": content, "replaced": replaced})
+
+
+def _iso(until: dt.datetime | None) -> str | None:
+    return iso(until) if until else None
 
 
 @json_api("DELETE")
@@ -117,8 +128,11 @@ def _type_errors(body: dict[str, Any]) -> FieldErrors:
     errors: FieldErrors = {
         name: ["Give a string."] for name in ("kind", "name") if not isinstance(body.get(name, ""), str)
     }
-    hours = body.get("for_h")
-    if "for_h" not in body or not (hours is None or type(hours) is int):  # true is an int to Python, not an hour
+    until, hours = body.get("until"), body.get("for_h")
+    if not (until is None or isinstance(until, str)) or ("until" in body and "for_h" in body):
+        errors["until"] = ["Give a moment in ISO 8601 or null, and no for_h beside it."]
+    # True is an int to Python, not an hour.
+    if "until" not in body and ("for_h" not in body or not (hours is None or type(hours) is int)):
         errors["for_h"] = [f"Give a whole number of hours from 1 to {MAX_MUTE_H}, or null for no end."]
     return errors
 
@@ -155,7 +169,7 @@ def mute(request: ApiRequest) -> HttpResponse:
     form = MuteForm(request.POST)
     if form.is_valid():
         try:
-            muted = form.save(request.user, timezone.now())
+            muted, _earlier = form.save(request.user, timezone.now())
         except quieting.TooManyError as error:
             messages.error(request, str(error))
         else:

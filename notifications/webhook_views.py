@@ -18,12 +18,16 @@ from zenithedge.forms import posted_from
 from zenithedge.outgoing import AddressRefused
 
 TESTS_A_MINUTE = 6
+# Each looks a name up, wherever the user says.
+ADDRESSES_A_MINUTE = 12
 
 
 @never_cache
 @posted_from("preferences")
 def save_webhook(request: ApiRequest) -> HttpResponse:
     url = request.POST.get("url", "").strip()
+    if rates.add("webhook-address", str(request.user.pk), rates.MINUTE_S) > ADDRESSES_A_MINUTE:
+        return _page(request, url=url, error=_("Too many requests in a minute; wait a moment."))
     try:
         webhook, secret = outgoing_webhooks.save(request.user, url)
     except AddressRefused as error:

@@ -289,6 +289,22 @@ def test_what_is_no_day_or_reason_is_refused(browser: Client, query: dict[str, s
     assert browser.get("/notifications/hidden/", query).status_code == 400
 
 
+def test_who_looks_too_often_is_told_when_to_come_back(browser: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("notifications.hidden_views.LOOKS_A_MINUTE", 2)
+
+    answers = [browser.get(address) for address in 2 * ("/notifications/hidden/", "/notifications/api/hidden/")]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 429, 429]
+    assert [1 <= int(answer["Retry-After"]) <= 60 for answer in answers[2:]] == [True, True]
+
+
+def test_in_german_the_day_stands_before_the_month(at_noon: Any, browser: Client) -> None:
+    page = browser.get("/notifications/hidden/", headers={"Accept-Language": "de"}).content.decode()
+
+    assert "am Mittwoch, 4. März, von" in page
+    assert "Di 3. März" in page
+
+
 def test_a_long_day_is_in_pages(browser: Client, make_insight: MakeInsight, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("notifications.hidden_views.PER_PAGE", 2)
     for _ in range(3):

@@ -20,7 +20,7 @@ from pytest_django import Settings
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
-from notifications import preference_views, realtime
+from notifications import hidden_views, preference_views, realtime
 from notifications.delivery import webpush
 from notifications.forms import PreferenceForm
 from notifications.models import InsightNotification, Mute
@@ -131,6 +131,11 @@ def too_many_previews(world: World) -> Any:
     return world.post(PREVIEW, {})
 
 
+def too_many_looks(world: World) -> Any:
+    world.monkeypatch.setattr(hidden_views, "LOOKS_A_MINUTE", 0)
+    return world.alice.get(HIDDEN)
+
+
 def database_away(world: World) -> Any:
     world.close_database()
     return world.post(WEBHOOK, ALERT)
@@ -201,6 +206,7 @@ ANSWERS: dict[tuple[str, str, int], Ask] = {
     **refusals_of_get(LIST),
     **refusals_of_get(UNREAD_COUNT),
     ("get", HIDDEN, 200): lambda world: world.alice.get(HIDDEN),
+    ("get", HIDDEN, 429): too_many_looks,
     **refusals_of_get(HIDDEN),
     **refusals_of_post(MARK_READ),
     **refusals_of_post(MARK_MANY_READ),

@@ -48,6 +48,18 @@ def test_the_secret_is_shown_once_and_checks_what_is_posted(
     assert secret not in page.get(reverse("preferences")).content.decode()
 
 
+def test_addresses_are_looked_up_so_often_only(
+    page: Client, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("notifications.webhook_views.ADDRESSES_A_MINUTE", 1)
+    page.post(reverse("save_webhook"), {"url": receiver.url})
+
+    refused = page.post(reverse("save_webhook"), {"url": f"{receiver.url}/another"})
+
+    assert "wait a moment" in refused.content.decode()
+    assert OutgoingWebhook.objects.get().url == receiver.url
+
+
 def test_a_new_secret_takes_the_place_of_the_old_one(page: Client, receiver: Receiver) -> None:
     first = shown_secret(page.post(reverse("save_webhook"), {"url": receiver.url}))
     second = shown_secret(page.post(reverse("renew_webhook_secret")))

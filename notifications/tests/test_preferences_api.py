@@ -120,6 +120,16 @@ def test_the_version_names_who_changed_it(update: Post, alice: User) -> None:
     assert (version.snapshot["min_confidence"], version.changed_by) == (80, alice)
 
 
+def test_fields_and_windows_changed_together_are_one_version(update: Post, alice: User) -> None:
+    before = PreferenceVersion.objects.count()
+
+    update({"min_confidence": 80, "quiet_windows": [{"start": "06:00", "end": "09:30", "weekdays": [0]}]})
+
+    assert PreferenceVersion.objects.count() == before + 1
+    version = PreferenceVersion.objects.filter(user=alice).latest("id")
+    assert (version.snapshot["min_confidence"], len(version.snapshot["quiet_windows"])) == (80, 1)
+
+
 def test_an_account_without_a_row_gets_one(update: Post, alice: User) -> None:
     NotificationPreference.objects.all().delete()
 

@@ -282,6 +282,12 @@ def test_the_version_names_who_saved(page: Client, alice: User) -> None:
     assert PreferenceVersion.objects.filter(user=alice).latest("id").changed_by == alice
 
 
+def test_whoever_opens_the_page_again_and_again_is_told_to_wait(page: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("notifications.preference_views.PAGES_A_MINUTE", 1)
+
+    assert [page.get(reverse("preferences")).status_code for _ in range(2)] == [200, 429]
+
+
 # --- Errors ---------------------------------------------------------------------------------------------------------
 
 
@@ -401,8 +407,10 @@ def test_a_window_is_added_without_a_script_and_saved_with_the_rest(page: Client
     assert not windows_of(alice)
     assert stored(alice).min_confidence == 65
 
+    versions = PreferenceVersion.objects.count()
     response = save(page, fields | {"windows-0-end": ["13:30"], "windows-0-weekdays": ["0", "4"]})
 
+    assert PreferenceVersion.objects.count() == versions + 1
     assert windows_of(alice) == [("12:00", "13:30", [0, 4])]
     assert stored(alice).min_confidence == 72
     assert "Further quiet windows: none → 12:00–13:30 Mon Fri" in message(response)

@@ -175,6 +175,30 @@ def test_muting_the_same_again_gives_it_another_end(alice: User, browser: Client
     assert Mute.objects.get().until is None
 
 
+@time_machine.travel(NOON, tick=False)
+@pytest.mark.parametrize("hours", [24, None])
+def test_undoing_gives_a_mute_the_end_back_that_it_had(alice: User, hours: int | None) -> None:
+    browser = Client()
+    browser.force_login(alice)
+    eurusd = {"kind": "symbol", "name": "EURUSD"}
+    assert api(browser, "mutes", eurusd | {"for_h": hours}).json()["replaced"] is None
+    before = Mute.objects.get().until
+
+    changed = api(browser, "mutes", eurusd | {"for_h": 4}).json()
+    api(browser, "mutes", eurusd | changed["replaced"])
+
+    assert Mute.objects.get().until == before
+
+
+@time_machine.travel(NOON, tick=False)
+def test_a_mute_that_had_ended_is_nothing_to_go_back_to(alice: User) -> None:
+    quieting.mute(alice, MuteKind.SYMBOL, "EURUSD", NOON)
+    browser = Client()
+    browser.force_login(alice)
+
+    assert api(browser, "mutes", {"kind": "symbol", "name": "EURUSD", "for_h": 4}).json()["replaced"] is None
+
+
 def test_a_mute_that_has_ended_is_not_listed(alice: User) -> None:
     quieting.mute(alice, MuteKind.SYMBOL, "EURUSD", NOON)
     quieting.mute(alice, MuteKind.SYMBOL, "GBPUSD", NOON + dt.timedelta(microseconds=1))
@@ -199,6 +223,11 @@ def test_a_mute_that_has_ended_is_not_listed(alice: User) -> None:
         ({"kind": "symbol", "name": "EURUSD", "for_h": 721}, "for_h"),
         ({"kind": "symbol", "name": "EURUSD", "for_h": True}, "for_h"),
         ({"kind": "symbol", "name": "EURUSD", "for_h": "4"}, "for_h"),
+        ({"kind": "symbol", "name": "EURUSD", "until": 5}, "until"),
+        ({"kind": "symbol", "name": "EURUSD", "until": "tomorrow"}, "until"),
+        ({"kind": "symbol", "name": "EURUSD", "until": "2026-03-04T16:00:00"}, "until"),
+        ({"kind": "symbol", "name": "EURUSD", "until": "2999-03-04T16:00:00Z"}, "until"),
+        ({"kind": "symbol", "name": "EURUSD", "until": None, "for_h": 4}, "until"),
     ],
 )
 def test_a_mute_that_makes_no_sense_is_refused_by_the_name_of_its_field(
@@ -241,14 +270,14 @@ def test_a_further_window_keeps_a_version_and_moves_what_is_held(
         if way == "one":
             window = QuietWindow.objects.create(preference=stored(alice), start="06:00", end="09:30")
         else:
-            quieting.replace_windows(alice, [Window(dt.time(6), dt.time(9, 30), EVERY_DAY)])
+            quieting.save(stored(alice), [Window(dt.time(6), dt.time(9, 30), EVERY_DAY)], changed_by=alice)
         assert InsightNotification.objects.get().held_until == NIGHT + dt.timedelta(hours=10)
         assert latest_rules(alice).quiet_windows == (Window(dt.time(6), dt.time(9, 30), EVERY_DAY),)
 
         if way == "one":
             window.delete()
         else:
-            quieting.replace_windows(alice, [])
+            quieting.save(stored(alice), [], changed_by=alice)
     assert InsightNotification.objects.get().held_until == NIGHT + dt.timedelta(hours=7, minutes=30)
     assert latest_rules(alice).quiet_windows == ()
 
@@ -264,12 +293,12 @@ def test_more_windows_than_anybody_needs_are_refused(alice: User) -> None:
     windows = [Window(dt.time(hour), dt.time(hour, 30), EVERY_DAY) for hour in range(quieting.MAX_WINDOWS + 1)]
 
     with pytest.raises(quieting.TooManyError):
-        quieting.replace_windows(alice, windows)
+        quieting.save(stored(alice), windows, changed_by=alice)
 
 
 def test_an_account_goes_with_its_mutes_and_windows(alice: User) -> None:
     quieting.mute(alice, MuteKind.SYMBOL, "EURUSD", None)
-    quieting.replace_windows(alice, [Window(dt.time(6), dt.time(9, 30), EVERY_DAY)])
+    quieting.save(stored(alice), [Window(dt.time(6), dt.time(9, 30), EVERY_DAY)], changed_by=alice)
 
     alice.delete()
 

@@ -42,15 +42,17 @@ function place(box, { top, bottom, right }) {
 async function mute(kind, name) {
   menu.hidePopover();
   try {
-    const { mute: made } = await api("mutes/", { kind, name, for_h: HOURS[kind] });
-    tell("noticed", { title: interpolate(DONE[kind], { name }), undo: () => unmute(made.id) });
+    const { mute: made, replaced } = await api("mutes/", { kind, name, for_h: HOURS[kind] });
+    tell("noticed", { title: interpolate(DONE[kind], { name }), undo: () => unmute(made, replaced) });
   } catch ({ message }) {
     tell("failed", { message });
   }
 }
 
-function unmute(id) {
-  api(`mutes/${id}/`, {}, "DELETE").catch(({ message }) => tell("failed", { message }));
+/** With the end that the mute had before, if it was there. */
+function unmute({ id, kind, name }, replaced) {
+  const undone = replaced ? api("mutes/", { kind, name, ...replaced }) : api(`mutes/${id}/`, {}, "DELETE");
+  undone.catch(({ message }) => tell("failed", { message }));
 }
 
 function tell(type, detail) {

@@ -2,7 +2,7 @@ import { csrfToken } from "./api.js";
 import { draftOf } from "./draft.js";
 import { gettext } from "./texts.js";
 
-const SETTLED_MS = 150;
+const SETTLED_MS = 250;
 const HEIGHT = 100; // of the drawing, as in notifications/preview_words.py
 
 /** Shows what the form's contents would have done, while they change. The last answer stays until the next one is there. */
