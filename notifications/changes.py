@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from django.db import transaction
 from django.utils import timezone
@@ -45,12 +45,15 @@ def run(change_id: int, *, budget_s: float | None = None) -> bool:
     return True
 
 
-def finish_open() -> int:
-    """Go on with what a killed process, or a dispatch in the way, left open; returns how many are finished now."""
+def finish_open(*, should_stop: Callable[[], bool] = lambda: False) -> int:
+    """Go on with what a killed process, or a dispatch in the way, left open; returns how many are finished now.
+
+    `should_stop` is asked before each change.
+    """
     ends_at = time.monotonic() + SWEEP_S
     finished = 0
     for change_id in list(InsightChange.objects.unfinished().order_by("id").values_list("id", flat=True)[:PER_RUN]):
-        if time.monotonic() >= ends_at:
+        if time.monotonic() >= ends_at or should_stop():
             break
         try:
             run(change_id, budget_s=ends_at - time.monotonic())

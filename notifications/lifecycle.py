@@ -9,7 +9,7 @@ import datetime as dt
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from django.db import transaction
 from django.db.models import Case, Count, F, OuterRef, Subquery, When
@@ -32,10 +32,10 @@ PLACED_TOGETHER = 500  # users whose preferences are read at once
 TURN_S = 0.5  # for the thread that has alerts to dispatch as well
 
 
-def release_held(now: dt.datetime | None = None) -> int:
+def release_held(now: dt.datetime | None = None, *, should_stop: Callable[[], bool] = lambda: False) -> int:
     """Let what is due come out of quiet hours, and out of a brake that was lifted, one brief a user; returns how many
-    notifications were released. Nothing while the brake is on."""
-    return sum(_release_chunks(now or timezone.now()))
+    notifications were released. Nothing while the brake is on. `should_stop` is asked after each chunk of users."""
+    return _sum(_release_chunks(now or timezone.now()), should_stop)
 
 
 def release_for_a_turn() -> bool:
@@ -52,15 +52,26 @@ def reconsider_held(user_id: int, rules: Rules) -> None:
     held.exclude(held_until=UNTIL_LIFTED).update(held_until=held_until)
 
 
-def expire_old(now: dt.datetime | None = None) -> int:
-    """Mark notifications past their expiry as expired, so that they leave the badge; returns how many."""
-    return sum(_expire_chunks(now or timezone.now()))
+def expire_old(now: dt.datetime | None = None, *, should_stop: Callable[[], bool] = lambda: False) -> int:
+    """Mark notifications past their expiry as expired, so that they leave the badge; returns how many.
+
+    `should_stop` is asked after each chunk of users."""
+    return _sum(_expire_chunks(now or timezone.now()), should_stop)
 
 
 def expire_for_a_turn() -> bool:
     """As `expire_old`, for about TURN_S; False when there is more, as of a house insight that everybody holds."""
     ends_at = time.monotonic() + TURN_S
     return all(time.monotonic() < ends_at for _ in _expire_chunks(timezone.now()))
+
+
+def _sum(chunks: Iterator[int], should_stop: Callable[[], bool]) -> int:
+    total = 0
+    for number in chunks:
+        total += number
+        if should_stop():
+            break
+    return total
 
 
 def _expire_chunks(now: dt.datetime) -> Iterator[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from django.db import transaction
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
 
     from signals.models import Signal
+
+ShouldStop = Callable[[], bool]
 
 
 class NotificationManager:
@@ -120,24 +123,24 @@ class NotificationManager:
         return retention.delete_old(days=days).notifications
 
     @classmethod
-    def release_held(cls) -> int:
+    def release_held(cls, *, should_stop: ShouldStop = lambda: False) -> int:
         """Let out what was held for quiet hours that have ended; returns how many."""
-        return lifecycle.release_held()
+        return lifecycle.release_held(should_stop=should_stop)
 
     @classmethod
-    def expire_old(cls) -> int:
+    def expire_old(cls, *, should_stop: ShouldStop = lambda: False) -> int:
         """Mark what is past its expiry as expired; returns how many."""
-        return lifecycle.expire_old()
+        return lifecycle.expire_old(should_stop=should_stop)
 
     @classmethod
-    def tell_of_changes(cls) -> int:
+    def tell_of_changes(cls, *, should_stop: ShouldStop = lambda: False) -> int:
         """Go on with what became of insights and was not told to all of their holders; returns how many are told."""
-        return changes.finish_open()
+        return changes.finish_open(should_stop=should_stop)
 
     @classmethod
-    def reconcile(cls) -> Reconciled:
+    def reconcile(cls, *, should_stop: ShouldStop = lambda: False) -> Reconciled:
         """Find and finish what was left behind."""
-        return reconcile()
+        return reconcile(should_stop=should_stop)
 
 
 def _next_attempt_group(notification: InsightNotification) -> int:

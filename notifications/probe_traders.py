@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -80,16 +79,6 @@ def remove(kind: Kind, *, run: str = "", older_than: dt.timedelta = dt.timedelta
     count: int = users.count()
     users.delete()
     return count
-
-
-@contextmanager
-def sigterm_as_ctrl_c() -> Iterator[None]:
-    """The traders are deleted in both cases. For the main thread only, as signals are."""
-    earlier = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, earlier)
 
 
 def session_cookie(user: User, *, lasts_s: int = 60 * 60) -> str:

@@ -36,17 +36,19 @@ class Reconciled:
     failed: int = 0
 
 
-def reconcile(later: Callable[[int], None] | None = None) -> Reconciled:
+def reconcile(
+    later: Callable[[int], None] | None = None, *, should_stop: Callable[[], bool] = lambda: False
+) -> Reconciled:
     """Validate what no validator finished, open the dispatches that are missing, finish those left open.
 
     With `later` the dispatches that one turn is too short for are handed to it, so that a house insight for everybody,
-    found half done, keeps nobody's own insight waiting.
+    found half done, keeps nobody's own insight waiting. Without, `should_stop` is asked before each turn.
     """
     found = Reconciled(validated=intake.validate_missing())
     for validation in _without_present_dispatch():
         with transaction.atomic():
             found.opened += dispatching.open_revision(validation) is not None
-    _finish_open(found, later)
+    _finish_open(found, later, should_stop)
     counts = asdict(found)
     for what, number in counts.items():
         metrics.RECONCILED.labels(what).inc(number)
@@ -82,16 +84,17 @@ def _longest_life() -> dt.timedelta:
     return bars * max(timeframe.duration for timeframe in Timeframe)
 
 
-def _finish_open(found: Reconciled, later: Callable[[int], None] | None) -> None:
+def _finish_open(found: Reconciled, later: Callable[[int], None] | None, should_stop: Callable[[], bool]) -> None:
     turn_ends = time.monotonic() + TURN_S
     for dispatch_id in list(InsightDispatch.objects.unfinished().order_by("id").values_list("id", flat=True)[:PER_RUN]):
         if later is None:
-            _finish(dispatch_id, found)
+            while not should_stop() and not _finish(dispatch_id, found, budget_s=TURN_S):
+                pass
         elif time.monotonic() >= turn_ends or not _finish(dispatch_id, found, budget_s=turn_ends - time.monotonic()):
             later(dispatch_id)
 
 
-def _finish(dispatch_id: int, found: Reconciled, *, budget_s: float | None = None) -> bool:
+def _finish(dispatch_id: int, found: Reconciled, *, budget_s: float) -> bool:
     """False when the budget was too small for it."""
     try:
         if not dispatching.run(dispatch_id, budget_s=budget_s):

@@ -6,6 +6,8 @@ told so when it connects or syncs, and reads its list anew.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from django.db import transaction
 
 from notifications.models import Inbox, new_epoch
@@ -13,11 +15,17 @@ from notifications.models import Inbox, new_epoch
 INBOXES_PER_BATCH = 1000  # bounds how long their users' changes wait
 
 
-def renew_epochs() -> int:
-    """Give every inbox a new epoch, batch by batch; returns how many. Killed halfway, it has to be run again."""
+def renew_epochs(
+    *, after_batch: Callable[[int], object] = lambda renewed: None, should_stop: Callable[[], bool] = lambda: False
+) -> int:
+    """Give every inbox a new epoch, batch by batch; returns how many. Stopped halfway, it has to be run again.
+
+    `after_batch` is told how many a batch had; `should_stop` is asked before each.
+    """
     renewed, last_user_id = 0, 0
-    while user_ids := _renew_batch(last_user_id):
+    while not should_stop() and (user_ids := _renew_batch(last_user_id)):
         renewed, last_user_id = renewed + len(user_ids), user_ids[-1]
+        after_batch(len(user_ids))
     return renewed
 
 

@@ -64,8 +64,9 @@ class StopRequest:
     A plain flag: a handler that set a `threading.Event` could meet the Event's own lock.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, interrupting: bool = False) -> None:
         self.signal_number: int | None = None
+        self._interrupting = interrupting
 
     @property
     def requested(self) -> bool:
@@ -88,9 +89,12 @@ class StopRequest:
 
     @classmethod
     @contextmanager
-    def watched(cls) -> Iterator[StopRequest]:
-        """Catch both signals; the earlier handlers are back afterwards. Only a main thread is sent any."""
-        stop = cls()
+    def watched(cls, *, interrupting: bool = False) -> Iterator[StopRequest]:
+        """Catch both signals; the earlier handlers are back afterwards. Only a main thread is sent any.
+
+        When `interrupting`, each raises KeyboardInterrupt in what is under way.
+        """
+        stop = cls(interrupting=interrupting)
         if threading.current_thread() is not threading.main_thread():
             yield stop
             return
@@ -103,6 +107,8 @@ class StopRequest:
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
         self.signal_number = number
+        if self._interrupting:
+            raise KeyboardInterrupt
 
 
 class Command(BaseCommand):
@@ -113,26 +119,33 @@ class Command(BaseCommand):
     exit_codes: ClassVar[Mapping[int, str]] = {}
     # What two copies would do to one another; empty where they share the work.
     alone_because: ClassVar[str] = ""
+    # Whether a stop breaks into what is under way, by KeyboardInterrupt, because there are no steps to stop between.
+    interrupted: ClassVar[bool] = False
     # A sentence for who has stopped it.
     left: ClassVar[str] = "Stopped before the end; the next run goes on from here."
 
     stop: StopRequest
 
-    def work(self, **options: Any) -> Mapping[str, int]:
-        """Do it; ask `self.stop.requested` between two steps. Returns what was done, in numbers, for the log."""
+    def work(self, **options: Any) -> Mapping[str, int] | None:
+        """Do it; ask `self.stop.requested` between two steps. Returns what was done, in numbers, for the log; None for
+        what only reads."""
         raise NotImplementedError
 
     def handle(self, *args: Any, **options: Any) -> None:
         started = time.monotonic()
-        with self._alone(**options), StopRequest.watched() as self.stop:
+        done: Mapping[str, int] | None = {}
+        with self._alone(**options), StopRequest.watched(interrupting=self.interrupted) as self.stop:
             try:
                 done = self.work(**options)
+            except KeyboardInterrupt:
+                self.stop.signal_number = self.stop.signal_number or signal.SIGINT
             except CommandError as error:
                 self._log("ended with %d after %.1f s: %s", error.returncode, time.monotonic() - started, error)
                 raise
-        said = ", ".join(f"{what} {number}" for what, number in done.items()) or "nothing to count"
         code = self.stop.exit_code if self.stop.requested and not self.ends_well_when_stopped(**options) else Exit.DONE
-        self._log("ended with %d after %.1f s: %s", code, time.monotonic() - started, said)
+        if done is not None:
+            said = ", ".join(f"{what} {number}" for what, number in done.items()) or "nothing done"
+            self._log("ended with %d after %.1f s: %s", code, time.monotonic() - started, said)
         if code:
             self.stdout.write(self.left)
             sys.exit(code)

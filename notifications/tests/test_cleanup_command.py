@@ -45,6 +45,7 @@ def test_it_names_each_sort_of_row_with_its_count(old_notifications: list[Insigh
         "ended mutes: 0 deleted",
         "digest runs: 0 deleted",
         "changes: 0 deleted",
+        "health figures: 0 deleted",
     ]
     assert InsightNotification.objects.get() == old_notifications[-1]
 

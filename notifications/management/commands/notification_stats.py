@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from notifications.health import judging, report, standing
@@ -18,24 +17,21 @@ from notifications.health.report import Report
 from notifications.health.words import duration, number, percent
 from notifications.models import DeliveryState
 from zenithedge import shared_values
+from zenithedge.commands import Command as BaseCommand
 from zenithedge.languages import in_english
 
 Line = Sequence[str]
 
 
 class Command(BaseCommand):
-    help = """Say whether insights reach their traders: the figures of the delivery health page.
-
-They are what roll_up_figures has counted last, which the schedule runs each minute; what is waiting is asked now.
-It only reads, takes milliseconds, and ends with 0 whatever it finds: `state` in the JSON is good, warn, bad or none.
-
-  notification_stats                              the last 24 hours
-  notification_stats --range 1h                   what is happening now
-  notification_stats --json | jq .state           for a script
-  notification_stats --range 30d --json | jq '.deliveries.push'"""
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
-        return super().create_parser(prog_name, subcommand, formatter_class=RawDescriptionHelpFormatter, **kwargs)
+    help = (
+        "Say whether insights reach their traders: the figures of the delivery health page. They are what "
+        "roll_up_figures has counted last, which the schedule runs each minute; what is waiting is asked now. It only "
+        "reads, takes milliseconds, and ends with 0 whatever it finds: `state` in the JSON is good, warn, bad or "
+        "none."
+    )
+    when = "When somebody asks how things stand and no browser is at hand; from a script, with --json."
+    examples = ("", "--range 1h", "--json | jq .state", "--range 30d --json | jq '.deliveries.push'")
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         ranges = [range_.value for range_ in Range]
@@ -43,7 +39,7 @@ It only reads, takes milliseconds, and ends with 0 whatever it finds: `state` in
         parser.add_argument("--json", action="store_true", help="JSON: seconds, shares from 0 to 1, times in UTC.")
 
     @in_english
-    def handle(self, *args: Any, range: str, json: bool, **options: Any) -> None:
+    def work(self, *, range: str, json: bool, **options: Any) -> None:
         found = report.read(Range(range), timezone.now())
         # The server processes' sockets are known here only when they share their numbers.
         tiles = judging.tiles(found, sockets=standing.open_sockets() if shared_values.in_use() else None)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import logging
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from notifications import canary
 from notifications.canary import Report
 from notifications.canary_stages import Stage
-from notifications.probe_traders import sigterm_as_ctrl_c
+from zenithedge.commands import Command as BaseCommand
 
 logger = logging.getLogger(__name__)
-
-CODES = "\n".join(f"  {stage.exit_code}  {stage}" for stage in Stage)
 
 
 class Command(BaseCommand):
@@ -26,12 +25,18 @@ class Command(BaseCommand):
         "through the Celery workers; say what each stage took and which one is broken. A trader is made for it and "
         "deleted again; nobody else is told anything."
     )
-
-    def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> Any:
-        epilog = f"exit codes, by the stage that is broken:\n{CODES}\n  130  stopped"
-        return super().create_parser(
-            prog_name, subcommand, epilog=epilog, formatter_class=RawDescriptionHelpFormatter, **options
-        )
+    when = (
+        "Every minute or so, by a timer, with --metrics-file, so that an alert tells when insights stop arriving; and "
+        "by hand as the first step of every look for what is broken."
+    )
+    examples = (
+        "",
+        "--url https://hub.example.org --timeout 5",
+        "--metrics-file /var/lib/node_exporter/canary.prom",
+    )
+    exit_codes = {stage.exit_code: f"broken: {stage}" for stage in Stage}
+    interrupted = True
+    left = "Stopped; the canary's trader is deleted."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--url", default=settings.SITE_URL, help="The site. Default: %(default)s.")
@@ -40,12 +45,8 @@ class Command(BaseCommand):
             "--metrics-file", type=Path, help="Where to write the result for Prometheus, such as …/zenithedge.prom."
         )
 
-    def handle(self, *args: Any, url: str, timeout: float, metrics_file: Path | None, **options: Any) -> None:
-        try:
-            with sigterm_as_ctrl_c():
-                report = canary.fly(url, timeout_s=timeout)
-        except KeyboardInterrupt:
-            raise CommandError("Stopped; the canary's trader is deleted.", returncode=130) from None
+    def work(self, *, url: str, timeout: float, metrics_file: Path | None, **options: Any) -> Mapping[str, int]:
+        report = canary.fly(url, timeout_s=timeout)
         self._say(report)
         if metrics_file is not None:
             self._write(report, metrics_file)
@@ -53,6 +54,7 @@ class Command(BaseCommand):
             stage = report.broken.stage
             logger.error("The canary did not arrive, broken is the %s: %s", stage, report.broken)
             raise CommandError(f"Broken: {stage}. {report.broken}", returncode=stage.exit_code)
+        return {f"{stage} ms": round(took_s * 1000) for stage, took_s in report.took_s.items()}
 
     def _say(self, report: Report) -> None:
         for stage, took_s in report.took_s.items():

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from notifications import restoring
+from notifications.models import Inbox
+from zenithedge.commands import Command as BaseCommand
 
 
 class Command(BaseCommand):
     help = (
-        "After a restore from a backup: begin a new epoch in every inbox, so that each browser reads its list anew "
-        "instead of going on from a position that meant something else."
+        "Begin a new epoch in every inbox, so that each browser reads its list anew instead of going on from a "
+        "position that meant something else."
     )
+    when = "Once, after a restore of the database from a backup, before the servers start again."
+    examples = ("", "-v 2")
+    alone_because = "each browser would read its list twice."
+    left = "Stopped before the end: run it again, it begins anew."
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        self.stdout.write(f"renewed: {restoring.renew_epochs()}")
+    def work(self, **options: Any) -> Mapping[str, int]:
+        with self.progress(Inbox.objects.count(), "inbox", **options) as bar:
+            renewed = restoring.renew_epochs(after_batch=bar.update, should_stop=self.stop.is_set)
+        self.stdout.write(f"renewed: {renewed}")
+        return {"renewed": renewed}

@@ -16,10 +16,10 @@ from zenithedge.commands import MisuseError
 
 class Command(BaseCommand):
     help = (
-        "Fill a database for trials with traders who do not exist and with what a busy site has of them after a month: "
-        "preferences and their history, webhooks (a few of them silent), insights with their dispatches, notifications "
-        "in every state at their positions, deliveries over each channel with their errors, daily e-mails. Nothing is "
-        "dispatched, sent or hinted, and nothing can be: their addresses end in .invalid."
+        "Fill a database for trials with traders who do not exist and with what a busy site has of them after a "
+        "month: preferences and their history, webhooks (a few of them silent), insights with their dispatches, "
+        "notifications in every state at their positions, deliveries over each channel with their errors, daily "
+        "e-mails. Nothing is dispatched, sent or hinted, and nothing can be: their addresses end in .invalid."
     )
     when = (
         "Before measuring pages, queries or commands on a database of a size that yours will have one day. Never on "
