@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run stack test test-all lint lint-python lint-types lint-templates lint-frontend lint-django bench faults rehearse lighthouse screenshots messages lock clean
+.PHONY: help run stack test test-all lint lint-python lint-types lint-templates lint-frontend lint-django lint-alerts bench faults rehearse lighthouse screenshots messages lock clean
 
 PY := .venv/bin/python
 MAKE_VENV := sh scripts/make_venv.sh
@@ -27,7 +27,7 @@ test: .venv/.dev ## Front end; database and socket tests on PostgreSQL and Redis
 test-all: .venv/.dev ## The same on PostgreSQL and Redis, on the other channel layer, under uvicorn, and with processes killed
 	@exec $(PY) -m scripts.run_tests --all-on-services
 
-lint: lint-python lint-types lint-templates lint-frontend lint-django ## Style, types, templates, front end, Django's checks
+lint: lint-python lint-types lint-templates lint-frontend lint-django lint-alerts ## Style, types, templates, front end, Django's checks, alert rules
 
 lint-python: .venv/.dev
 	$(PY) -m ruff check .
@@ -45,6 +45,9 @@ lint-frontend: .venv/.dev node_modules/.made
 lint-django: .venv/.dev
 	$(CHECK) makemigrations --check --dry-run
 	$(CHECK) check --fail-level WARNING
+
+lint-alerts: .venv/.dev
+	$(PY) -m scripts.alert_rules
 
 bench: .venv/.dev ## Measure this and its rivals on this machine: all, or ROW=fanout; QUICK=1 for a look
 	@exec $(PY) -m benchmarks $(addprefix --row ,$(ROW)) $(if $(QUICK),--quick)

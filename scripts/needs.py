@@ -1,11 +1,16 @@
 """What the tests need beside Python: found, or fetched without asking. Each function says what it does."""
 
+import contextlib
+import io
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from scripts import node, with_services
 from scripts.processes import ProcessError
@@ -56,6 +61,19 @@ def faketime() -> str:
 def _installed_faketime() -> str | None:
     found = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
     return str(found[0]) if found else None
+
+
+def promtool() -> str:
+    """The path of Prometheus' promtool: this machine's, else out of Debian's package, which is not installed for it."""
+    kept = ROOT / "var" / "promtool"
+    path = shutil.which("promtool") or (str(kept) if kept.exists() else None)
+    if not path and _apt_unpacks("promtool", "prometheus", "./usr/bin/promtool", kept):
+        path = str(kept)
+    if not path:
+        raise MissingError(
+            "promtool cannot be had: install Prometheus, on Debian or Ubuntu: apt-get install prometheus"
+        )
+    return path
 
 
 def node_js() -> str:
@@ -115,6 +133,27 @@ def _apt_installs(name: str, package: str) -> bool:
         if subprocess.run(command, env=environment, stdout=subprocess.DEVNULL).returncode:
             return False
     return True
+
+
+def _apt_unpacks(name: str, package: str, member: str, kept: Path) -> bool:
+    """One program of a package that brings a service along, which nobody wants to run."""
+    if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
+        return False
+    _say(name, f"none here, taking it from Debian's package {package} ...")
+    with tempfile.TemporaryDirectory() as directory:
+        quietly: dict[str, Any] = {"cwd": directory, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        if os.geteuid() == 0:
+            subprocess.run(["apt-get", "update", "-qq"], **quietly)
+        subprocess.run(["apt-get", "download", "-qq", package], **quietly)
+        for found in Path(directory).glob("*.deb"):
+            content = subprocess.run(["dpkg-deb", "--fsys-tarfile", str(found)], capture_output=True).stdout
+            with tarfile.open(fileobj=io.BytesIO(content)) as files, contextlib.suppress(KeyError):
+                file = files.extractfile(member)
+                if file is not None:
+                    kept.parent.mkdir(exist_ok=True)
+                    kept.write_bytes(file.read())
+                    kept.chmod(0o755)
+    return kept.exists()
 
 
 def _from_playwright() -> str | None:

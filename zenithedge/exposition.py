@@ -23,6 +23,7 @@ from prometheus_client.registry import Collector
 from notifications import brake, realtime
 from notifications.health import standing
 from notifications.schedule import JOBS
+from signals import silence
 from zenithedge import shared_values
 
 logger = logging.getLogger(__name__)
@@ -88,6 +89,7 @@ class Rows(Collector):
             {channel: waiting.age_s(now) for channel, waiting in deliveries.items()},
         )  # fmt: skip
         yield _gauge("zenithedge_brake_engaged", "1 while sending is stopped for everybody.", brake.is_engaged())
+        yield _gauge("zenithedge_sources_silent", "Sources gone silent.", silence.noticed().count())
 
 
 class Surroundings(Collector):

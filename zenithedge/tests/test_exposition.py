@@ -35,8 +35,11 @@ MoveOn = Callable[[float], None]
 COUNTING_PROCESS = """
 import sys
 from notifications import metrics
+from notifications.health.latency import Stage
 metrics.NOTIFICATIONS_SENT.inc(3)
 metrics.SOCKETS_OPEN.inc()
+metrics.stage_took(Stage.WHOLE, 0.3, 2)
+metrics.JOB_LAST_SUCCESS.labels("reconcile").set(1000)
 print("counted", flush=True)
 sys.stdin.read()
 """
@@ -196,9 +199,37 @@ class TestSeveralProcesses:
         assert together["zenithedge_notifications_sent_total"] == afterwards["zenithedge_notifications_sent_total"] == 6
         assert (together["zenithedge_sockets_open"], afterwards["zenithedge_sockets_open"]) == (2, 1)
 
-    def test_begin_at_nought_when_all_of_them_have_ended(self, tmp_path: Path) -> None:
+    def test_what_ended_ones_have_counted_is_kept_in_one_file_of_each_kind(self, tmp_path: Path) -> None:
+        living = self.start(tmp_path)
+        for _ in range(2):
+            self.end(self.start(tmp_path), killed=True)
+        both = [self.read(tmp_path) for _ in range(2)]
+        numbers_of_files = {path.stem.rpartition("_")[2] for path in tmp_path.glob("*.db")}
+        self.end(living)
+
+        assert {"0", str(living.pid)} < numbers_of_files  # and that of the last reader
+        assert len(numbers_of_files) == 3
+        for found in both:
+            assert found["zenithedge_notifications_sent_total"] == 9
+            assert found["zenithedge_stage_seconds_count{received_acknowledged}"] == 6
+            assert found["zenithedge_stage_seconds_sum{received_acknowledged}"] == pytest.approx(1.8)
+            assert found["zenithedge_job_last_success_timestamp_seconds{reconcile}"] == 1000
+            assert found["zenithedge_sockets_open"] == 1
+
+    def test_begin_at_nought_when_all_of_them_have_ended_but_remember_when_jobs_were_done(self, tmp_path: Path) -> None:
         self.end(self.start(tmp_path), killed=True)
-        assert self.read(tmp_path)["zenithedge_notifications_sent_total"] == 0
+        found = self.read(tmp_path)
+        assert found["zenithedge_notifications_sent_total"] == 0
+        assert found["zenithedge_job_last_success_timestamp_seconds{reconcile}"] == 1000
+
+    def test_a_file_that_is_torn_costs_its_own_numbers_only(self, tmp_path: Path) -> None:
+        living = self.start(tmp_path)
+        dead = self.start(tmp_path)
+        self.end(dead, killed=True)
+        (tmp_path / f"counter_{dead.pid}.db").write_bytes(b"\xff\xff\x00\x00torn")
+        found = self.read(tmp_path)
+        self.end(living)
+        assert found["zenithedge_notifications_sent_total"] == 3
 
     @pytest.mark.parametrize("unusable", ["/proc/no/such", "/dev/null", "/dev/null/below"])
     def test_count_for_themselves_where_the_directory_is_unusable(self, unusable: str) -> None:
