@@ -6,17 +6,23 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.utils.translation import gettext_lazy as _
 
+from notifications.admin import decisions
+
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
 
 class Tool(NamedTuple):
-    """`address` is the name of its URL; all of the permissions are asked for."""
+    """`address` is the name of its URL; all of the permissions are asked for.
+
+    `searched` says what its page finds when it is asked with words (`q`); empty where it is not.
+    """
 
     name: StrOrPromise
     address: str
     permissions: tuple[str, ...]
     says: StrOrPromise
+    searched: StrOrPromise = ""
 
 
 TOOLS = [
@@ -35,8 +41,9 @@ TOOLS = [
     Tool(
         _("Did they get it?"),
         "admin:notifications_decision",
-        ("notifications.view_notificationpreference", "notifications.view_insightdispatch"),
+        decisions.PERMISSIONS,
         _("One user and one insight: whether it came, when and over what, and if not, by which rule."),
+        _("User, symbol, or id of the insight"),
     ),
 ]
 
