@@ -14,6 +14,7 @@ import ssl
 import threading
 import time
 from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -96,7 +97,7 @@ def host_of(url: str) -> str:
 def check(url: str, *, hosts: Collection[str] | None = None) -> None:
     """Refuse what `post` would refuse now. Raises AddressRefused, also when the name cannot be looked up."""
     try:
-        _public_ip(parse(url, hosts=hosts))
+        _public_ip(parse(url, hosts=hosts), time.monotonic() + TIMEOUT_S)
     except CallFailed as error:
         raise AddressRefused(gettext_noop("The host of this address cannot be found.")) from error
 
@@ -112,7 +113,7 @@ def post(
     """POST and return the answer, whatever its status. Raises AddressRefused and CallFailed, nothing else."""
     address = parse(url, hosts=hosts)
     deadline = time.monotonic() + timeout_s
-    ip = _public_ip(address)
+    ip = _public_ip(address, deadline)
     try:
         with _connected(address, ip, deadline) as connection:
             connection.request("POST", address.path, body, {"Host": address.host_header, **headers})
@@ -152,19 +153,36 @@ def _matches(host: str, pattern: str) -> bool:
     return host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern
 
 
-def _public_ip(address: Address) -> str:
+def _public_ip(address: Address, deadline: float) -> str:
     """The IP address to connect to. One name may have several: if any of them is ours, the name is not called."""
     try:
-        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+        ips = _looked_up(address, deadline)
+    except TimeoutError as error:
+        raise CallFailed(f"The host {address.host} was not found in time.") from error
     except (OSError, UnicodeError) as error:
         raise CallFailed(f"The host {address.host} cannot be found.") from error
-    ips = [str(sockaddr[0]) for *_, sockaddr in found]
     if not ips:
         raise CallFailed(f"The host {address.host} cannot be found.")
     if not address.trusted:
         for ip in ips:
             _refuse_unless_public(ipaddress.ip_address(ip.partition("%")[0]))
     return ips[0]
+
+
+def _looked_up(address: Address, deadline: float) -> list[str]:
+    """In a thread of its own: the system's look-up takes no time-out, and is left behind to end when it ends."""
+    found: Future[list[str]] = Future()
+
+    def look_up() -> None:
+        try:
+            answers = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            found.set_exception(error)
+        else:
+            found.set_result([str(sockaddr[0]) for *_, sockaddr in answers])
+
+    threading.Thread(target=look_up, name="look-up", daemon=True).start()
+    return found.result(_left(deadline))
 
 
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")

@@ -77,7 +77,7 @@ class KeptBack:
 
 def message(run: DigestRun, digest: Digest, preference: NotificationPreference) -> EmailMultiAlternatives:
     """The mail of this run to its user. The envelope's sender, where bounces go, is a setting of its own."""
-    unsubscribe = addresses.unsubscribe(run.user_id)
+    unsubscribe = addresses.unsubscribe(preference.user)
     with translation.override(_language(preference)), timezone.override(zone_or_utc(preference.time_zone)):
         context = _context(run, digest, unsubscribe)
         mail = EmailMultiAlternatives(

@@ -46,6 +46,7 @@ PAUSED = "Paused by the user."
 NO_ADDRESS = "The account has no e-mail address."
 SWITCHED_OFF = "Switched off by the user."
 NOT_ACTIVE = "The account is not active."
+DEADLY = "The process that sent it ended each time."
 TOO_LATE = "The mail server took nothing that day."
 STOPPED = "Sending was stopped for everybody that day."
 
@@ -299,6 +300,12 @@ def give_up_old(now: dt.datetime, *, stopped: bool = False) -> int:
     old = _free(now, whenever=True).filter(created_at__lte=now - GIVEN_UP_AFTER, edition=1)
     state, why = (DigestState.SKIPPED, STOPPED) if stopped else (DigestState.FAILED, TOO_LATE)
     return old.update(state=state, error=why, claim="", lease_until=None)
+
+
+def give_up_deadly(now: dt.datetime) -> int:
+    """Close what was begun MOST_ATTEMPTS times and did not end the last time, so that it kills no more."""
+    deadly = _free(now, whenever=True).filter(lease_until__isnull=False, attempts__gte=MOST_ATTEMPTS)
+    return deadly.update(state=DigestState.FAILED, error=DEADLY, claim="", lease_until=None)
 
 
 def _free(now: dt.datetime, *, whenever: bool = False) -> QuerySet[DigestRun]:

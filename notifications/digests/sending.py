@@ -89,7 +89,7 @@ def send_due(
     if report.braked:
         report.skipped = given_up
     else:
-        report.failed = given_up
+        report.failed = given_up + runs.give_up_deadly(now)
     only = None if users is None else list(users.values_list("pk", flat=True))
     reader = content.Reader()
     before_all()

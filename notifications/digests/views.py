@@ -6,7 +6,6 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from django.contrib import messages
-from django.contrib.auth import get_user_model
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
@@ -38,7 +37,7 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     The token is the permission. There is no session behind it and none is begun, so there is nothing that a forged
     request could ride on. `pause` in the form pauses for a week; whatever else was sent, it means unsubscribe.
     """
-    user = _user_of(token)
+    user = addresses.user_of(token)
     if user is None:
         raise Http404("No user has this token.")
     done = ""
@@ -64,11 +63,6 @@ def send_one_now(request: ApiRequest) -> HttpResponse:
     else:
         messages.success(request, _("It goes out within a minute, to the address of your account."))
     return redirect("preferences")
-
-
-def _user_of(token: str) -> User | None:
-    user_id = addresses.user_of(token)
-    return get_user_model().objects.filter(pk=user_id).first() if user_id is not None else None
 
 
 def _stop_mails(user: User, *, for_a_week: bool) -> None:

@@ -72,7 +72,7 @@ def test_headers_say_who_when_and_how_to_leave(
     assert message["From"] == "ZenithEdge <hub@example.org>"
     assert message["To"] == "alice@example.org"
     assert message["Subject"] == "1 unread insight, the best EURUSD at 82%"
-    assert message["List-Unsubscribe"].strip() == f"<{addresses.unsubscribe(alice.pk)}>"
+    assert message["List-Unsubscribe"].strip() == f"<{addresses.unsubscribe(alice)}>"
     assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert message["Auto-Submitted"] == "auto-generated"
     assert re.fullmatch(r"<digest\.[0-9a-f]{40}@127\.0\.0\.1>", message["Message-ID"])

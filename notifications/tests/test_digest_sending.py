@@ -167,6 +167,29 @@ class TestRefusals:
         assert waits == sorted(waits)
         assert took < dt.timedelta(hours=4)
 
+    def test_a_mail_that_kills_its_process_each_time_fails_in_the_end_and_keeps_nobody_waiting(
+        self, mail_server: MailServer, subscribe: Subscribe, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        bob = subscribe("bob")
+
+        def end_process(*args: object) -> None:
+            raise SystemExit
+
+        with time_machine.travel(timezone.now(), tick=False) as clock:
+            with monkeypatch.context() as deadly:
+                deadly.setattr(sending._Connection, "send", end_process)
+                deadly.setattr(runs.Claimed, "release", lambda claimed: None)  # nothing is put in order
+                for _attempt in range(runs.MOST_ATTEMPTS):
+                    with pytest.raises(SystemExit):
+                        send_due()
+                    clock.shift(runs.LEASE)
+            charlie = subscribe("charlie")
+            report = send_due()
+
+        assert (report.failed, report.sent) == (1, 1)
+        assert (run_of(bob).state, run_of(bob).error) == (DigestState.FAILED, runs.DEADLY)
+        assert run_of(charlie).state == DigestState.SENT
+
     def test_what_was_refused_for_now_goes_out_when_it_is_taken(
         self, mail_server: MailServer, subscribe: Subscribe
     ) -> None:

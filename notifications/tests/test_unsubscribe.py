@@ -27,7 +27,7 @@ def reader(alice: User) -> User:
 
 
 def address(user: User) -> str:
-    return reverse("digest_unsubscribe", args=[addresses.token(user.pk)])
+    return reverse("digest_unsubscribe", args=[addresses.token(user)])
 
 
 def preference_of(user: User) -> NotificationPreference:
@@ -83,15 +83,16 @@ def test_leaving_twice_is_fine_and_works_for_an_account_without_preferences(read
 
 
 def test_a_token_is_good_for_its_user_and_purpose_only(reader: User, bob: User) -> None:
-    theirs, _, signature = addresses.token(bob.pk).partition(".")
+    theirs, _, signature = addresses.token(bob).partition(".")
     others = [
         f"{reader.pk}.{signature}",
         Signer(sep=".").sign(str(reader.pk)),
         Signer(salt="password reset", sep=".").sign(str(reader.pk)),
         f"{reader.pk}",
         "x.y",
-        addresses.token(reader.pk)[:-1],
-        addresses.token(10**30),
+        addresses.token(reader)[:-1],
+        addresses.token(User(pk=10**30)),
+        addresses.token(User(pk=reader.pk, email="another@example.org")),
     ]
 
     statuses = [Client().post(reverse("digest_unsubscribe", args=[token])).status_code for token in others]
@@ -99,6 +100,16 @@ def test_a_token_is_good_for_its_user_and_purpose_only(reader: User, bob: User) 
     assert theirs == str(bob.pk)
     assert set(statuses) == {404}
     assert preference_of(reader).email_digest_enabled
+
+
+def test_with_another_mailbox_the_account_has_another_token(reader: User) -> None:
+    of_old_mails = address(reader)
+    reader.email = "new@example.org"
+    reader.save()
+
+    assert Client().post(of_old_mails).status_code == 404
+    assert preference_of(reader).email_digest_enabled
+    assert Client().post(address(reader)).status_code == 200
 
 
 def test_who_is_signed_in_as_somebody_else_ends_the_mails_of_the_tokens_user(reader: User, bob: User) -> None:

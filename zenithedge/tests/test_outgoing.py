@@ -108,6 +108,17 @@ def test_a_name_that_cannot_be_found_is_refused_when_it_is_saved(resolve: Resolv
         outgoing.post("https://nowhere.example.org/", b"", {})
 
 
+def test_a_name_server_that_does_not_answer_keeps_nobody_beyond_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = threading.Event()
+    monkeypatch.setattr("zenithedge.outgoing.socket.getaddrinfo", lambda *args, **options: answered.wait(20) and [])
+
+    with pytest.raises(CallFailed, match="in time"):
+        outgoing.post("https://hooks.example.org/", b"", {}, timeout_s=0.05)
+
+    assert not answered.is_set()
+    answered.set()
+
+
 def test_a_redirect_is_an_answer_and_is_not_followed(server: Receiver, trust: Callable[..., str]) -> None:
     url = trust(server)
     server.answer = lambda request: _answer(request, 302, {"Location": f"{url}elsewhere"})
