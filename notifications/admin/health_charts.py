@@ -186,7 +186,7 @@ def _stages(report: Report) -> Chart:
 
 
 def _percentile_columns() -> list[Column]:
-    return [Column("p50", "p50"), Column("p95", "p95"), Column("p99", "p99")]
+    return [Column(_("half (p50)"), "p50"), Column(_("95 of 100 (p95)"), "p95"), Column(_("99 of 100 (p99)"), "p99")]
 
 
 def _latency_cells(latency: Latency, url: str) -> list[Cell]:
