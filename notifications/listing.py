@@ -86,7 +86,7 @@ def read(user_id: int, wanted: Wanted) -> Listing:
     """Two queries, however long the list. Raises UnknownBeforeError."""
     position, rows = _read_position(user_id, wanted)
     page = list(rows.with_signal()[: wanted.limit + 1])
-    more = len(page) > wanted.limit and wanted.released_at is None
+    more = len(page) > wanted.limit
     page = page[: wanted.limit]
     return Page(page, page[-1].pk if more else None, position)
 
@@ -108,8 +108,18 @@ def older_than(
     """The next rows after one in hand, which may be gone meanwhile; the first ones without it. One query."""
     rows = _matching(user_id, wanted)
     if after is not None:
-        rows = rows.filter(_older(after.created_at, after.pk))
+        rows = rows.filter(_behind(after, wanted))
     return list(rows.with_signal()[:limit])
+
+
+def _behind(row: InsightNotification, wanted: Wanted) -> Q:
+    """What follows a row of `_matching` in its order."""
+    older = _older(row.created_at, row.pk)
+    if wanted.released_at is None:
+        return older
+    matters, confidence = row.matters, row.confidence  # type: ignore[attr-defined]  # annotated
+    less_sure = Q(confidence__lt=confidence) | Q(older, confidence=confidence)
+    return Q(matters__lt=matters) | Q(less_sure, matters=matters)
 
 
 def _older(created_at: dt.datetime, pk: int) -> Q:
@@ -127,11 +137,19 @@ def latest(user_id: int) -> dict[str, list[InsightNotification]]:
 
 
 def _read_position(user_id: int, wanted: Wanted) -> tuple[Position, InsightNotificationQuerySet]:
-    """The user's position, and the rows, which are still to be read. One query. Raises UnknownBeforeError."""
+    """The user's position, and the rows, which are still to be read. One query, two within a brief.
+
+    Raises UnknownBeforeError.
+    """
     # The position before the rows: what changes in between is read twice by a client, never missed.
     rows = _matching(user_id, wanted)
     if wanted.before is None:
         return stream.position(user_id), rows
+    if wanted.released_at is not None:
+        row = rows.filter(pk=wanted.before).first()
+        if row is None:
+            raise UnknownBeforeError(wanted.before)
+        return stream.position(user_id), rows.filter(_behind(row, wanted))
     before = _shown(user_id, wanted).filter(pk=wanted.before)
     found = stream.stored_positions(user_id).annotate(before=Subquery(before.values("created_at"))).first()
     if found is None or found[-1] is None:
@@ -180,7 +198,7 @@ def _matching(user_id: int, wanted: Wanted) -> InsightNotificationQuerySet:
     elif wanted.as_entries:
         rows = entries(rows)
     if wanted.released_at is not None:
-        rows = rows.order_by(_still_matters().desc(), "-confidence", "-created_at", "-pk")
+        rows = rows.annotate(matters=_still_matters()).order_by("-matters", "-confidence", "-created_at", "-pk")
     return rows
 
 

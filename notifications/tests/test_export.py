@@ -16,7 +16,7 @@ from django.test import AsyncClient, Client
 from django.utils import timezone
 
 from notifications import export
-from notifications.payloads import iso
+from notifications.payloads import iso, to_milliseconds
 from notifications.tests.rows import store_notification
 from signals.models import Signal
 
@@ -43,6 +43,19 @@ def test_the_file_has_every_notification_newest_first_in_however_many_pages(
     rows = download(alice)
 
     assert [row["created_at"] for row in rows] == [iso(each.created_at) for each in reversed(stored)]
+
+
+def test_what_a_brief_told_of_is_in_the_file_whole_in_however_many_pages(
+    alice: User, make_signal: MakeSignal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "PAGE", 2)
+    released = to_milliseconds(timezone.now())
+    for confidence in (70, 90, 80, 80, 90):
+        store_notification(alice, make_signal(), released_at=released, confidence=confidence)
+
+    rows = download(alice, f"?released={iso(released)}")
+
+    assert [int(float(row["ai_confidence"])) for row in rows] == [90, 90, 80, 80, 70]
 
 
 def test_it_is_narrowed_like_the_page(alice: User, make_signal: MakeSignal) -> None:

@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from notifications.models import InsightNotification, NotificationPreference
+from notifications.payloads import iso, to_milliseconds
 from notifications.preferences import Reason
 from notifications.tests.rows import store_notification
 from signals.models import Outcome, Signal
@@ -246,6 +247,27 @@ def test_pages_of_a_narrowed_history_meet(browser: Client, alice: User, make_sig
     assert first.context["notifications"] + second.context["notifications"] == wanted[::-1]
     assert f'href="?{first.context["older_query"].replace("&", "&amp;")}"' in first.content.decode()
     assert second.context["next_before"] is None
+
+
+def test_pages_of_what_a_brief_told_of_have_all_of_it_in_the_order_of_what_matters(
+    browser: Client, alice: User, make_signal: MakeSignal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("notifications.filters.MAX_LIMIT", 3)
+    released = to_milliseconds(timezone.now())
+    expired = [store_notification(alice, make_signal(), released_at=released, expired_at=released) for _ in range(2)]
+    live = [
+        store_notification(alice, make_signal(), released_at=released, confidence=confidence)
+        for confidence in (70, 90, 80, 80, 90)
+    ]
+    wanted = [live[4], live[1], live[3], live[2], live[0], *reversed(expired)]
+
+    pages = [browser.get(reverse("history"), {"released": iso(released)})]
+    while pages[-1].context["next_before"]:
+        pages.append(browser.get(f"{reverse('history')}?{pages[-1].context['older_query']}"))
+
+    assert [row for page in pages for row in page.context["notifications"]] == wanted
+    assert len(pages) == 3
+    assert browser.get(reverse("history"), {"released": iso(released), "before": "123456"}).status_code == 404
 
 
 def test_the_dashboard_goes_on_in_the_history_narrowed_in_the_same_way(
