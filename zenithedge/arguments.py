@@ -22,4 +22,4 @@ def day(text: str) -> dt.date:
     try:
         return dt.date.fromisoformat(text)
     except ValueError as error:
-        raise ArgumentTypeError("Give a date such as 2026-03-29.") from error
+        raise ArgumentTypeError(f"{text!r} is no day like 2024-01-01.") from error

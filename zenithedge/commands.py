@@ -121,7 +121,7 @@ class Command(BaseCommand):
     alone_because: ClassVar[str] = ""
     # Whether a stop breaks into what is under way, by KeyboardInterrupt, because there are no steps to stop between.
     interrupted: ClassVar[bool] = False
-    # A sentence for who has stopped it.
+    # A sentence for who has stopped it; empty where the summary says enough.
     left: ClassVar[str] = "Stopped before the end; the next run goes on from here."
 
     stop: StopRequest
@@ -147,7 +147,8 @@ class Command(BaseCommand):
             said = ", ".join(f"{what} {number}" for what, number in done.items()) or "nothing done"
             self._log("ended with %d after %.1f s: %s", code, time.monotonic() - started, said)
         if code:
-            self.stdout.write(self.left)
+            if self.left:
+                self.stdout.write(self.left)
             sys.exit(code)
 
     def ends_well_when_stopped(self, **options: Any) -> bool:

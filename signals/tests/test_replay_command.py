@@ -223,7 +223,7 @@ def test_a_rate_limit_is_waited_out_and_nothing_is_lost(
         settings.WEBHOOK_REQUESTS_PER_MINUTE += 1
         return False
 
-    monkeypatch.setattr("signals.management.commands.replay_market._StopRequest.wait", wait)
+    monkeypatch.setattr("zenithedge.commands.StopRequest.wait", wait)
     lines = replay_market(*SPRING, "--symbols", "EURUSD", "--url", live_server.url).splitlines()
     assert any(line.startswith("The server is busy (429); trying again in ") for line in lines)
     assert Signal.objects.count() == in_spring(("EURUSD",)) > 2

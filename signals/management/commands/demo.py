@@ -6,21 +6,31 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from signals import demo, demo_processes
+from zenithedge.commands import Command as BaseCommand
 
 LAST_LINES = 20
 
 
 class Command(BaseCommand):
-    help = "Migrate, make the demo accounts, start the server on a free port and the market replay beside it."
+    help = (
+        "Migrate, make the demo accounts, start the server on a free port and the market replay beside it, until "
+        "Ctrl-C or SIGTERM."
+    )
+    when = "To look at the site; `make run` calls it. Not on a database that people use."
+    examples = ("", "--from 2024-06-01 --per-minute 60")
+    interrupted = True  # before the server runs; from then on the demo watches for signals itself
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--from", dest="start", default="2024-01-01", help="first day of the replay")
         parser.add_argument("--per-minute", type=int, default=15, help="alerts a minute (default: 15)")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def ends_well_when_stopped(self, **options: Any) -> bool:
+        return True
+
+    def work(self, **options: Any) -> None:
         try:
             secrets = self._prepare()
             with demo_processes.StopRequest() as stop:
