@@ -12,17 +12,22 @@ from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import User
 from django.db import connection
+from django.test import TransactionTestCase
 from django.utils.crypto import get_random_string
 from hypothesis import HealthCheck
 from pytest_django import DjangoDbBlocker
 from servestatic.middleware import ServeStaticMiddleware
 
 from signals.models import Signal, TradeValidation
+from zenithedge.tests.as_migrated import AsMigrated
 
 # Tests run dispatches and the schedule themselves. Not through the environment: pytest-django has read the settings
 # before this file, and the servers that tests start are to have their workers.
 settings.NOTIFICATIONS_WORKER = False
 settings.CELERY_BROKER_URL = ""
+# Nobody misses after a crash what a test has stored: nothing waits for the disk.
+if connection.vendor == "sqlite":
+    settings.DATABASES["default"]["OPTIONS"]["init_command"] += "PRAGMA synchronous=OFF;"
 
 
 # A busy machine is no fault of the code: no example has to be drawn, or to pass, within a time. A fixture that lives
@@ -62,12 +67,16 @@ def static_files_listed_once() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """End what still uses the test database, before it is dropped.
+    """Bring the database back to what it is now after each test that commits. At the end, end what still uses it.
 
     The threads of asynchronous tests keep their connections as long as they live, and PostgreSQL does not drop a
     database that somebody is connected to.
     """
-    yield
+    with django_db_blocker.unblock():
+        as_migrated = AsMigrated()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _: as_migrated.restore())
+        yield
     if connection.vendor == "postgresql":
         with django_db_blocker.unblock(), connection.cursor() as cursor:
             cursor.execute(
@@ -153,6 +162,16 @@ def hints(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, dict[str, Any]]]:
 
     monkeypatch.setattr(realtime, "_run", record)
     return published
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_pauses() -> Iterator[None]:
+    """In a test nobody waits for SQLite's lock while long work has it."""
+    from notifications import pauses
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pauses, "LOCK_PAUSE_S", 0)
+        yield
 
 
 @pytest.fixture(autouse=True)
