@@ -24,6 +24,7 @@ from notifications.models import (
     InsightDispatch,
     InsightNotification,
     NotificationDeliveryLog,
+    SendingBrake,
 )
 from notifications.preferences import Channel
 from signals.models import Signal, WebhookRequest, WebhookSource
@@ -83,6 +84,7 @@ def charts(report: Report) -> list[Chart]:
 def tile_links(report: Report) -> dict[str, str]:
     """By the key of the tile, the list behind its figure."""
     return {
+        "brake": listed(SendingBrake),
         "signal_to_screen": _deliveries_url(report, channel=Channel.WEBSOCKET, state=DeliveryState.ACKNOWLEDGED),
         "success": _deliveries_url(report, state=DeliveryState.FAILED),
         "dispatches": listed(InsightDispatch, state__in="open,running"),

@@ -45,6 +45,7 @@ def as_json(report: Report, tiles: Sequence[Tile]) -> dict[str, Any]:
         ],
         "dispatches": _waiting(report.dispatches, report.now),
         "due": {channel: _waiting(waiting, report.now) for channel, waiting in report.due.items()},
+        "brake_since": _moment(report.brake.engaged_at) if report.brake else None,
         "silent": report.silent,
         "silent_sources": [
             {"id": source.pk, "name": source.name, "last_alert_at": _moment(source.last_alert_at)}

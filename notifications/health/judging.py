@@ -31,7 +31,7 @@ SUCCESS = (0.99, 0.95)
 # Below that a share says nothing: one failure of three is no outage.
 LEAST_DELIVERIES = 20
 # The keys of the tiles that are judged; the others inform.
-JUDGED = ("signal_to_screen", "success", "dispatches", "due", "sources", "counted")
+JUDGED = ("brake", "signal_to_screen", "success", "dispatches", "due", "sources", "counted")
 
 
 class State(TextChoices):
@@ -57,6 +57,7 @@ class Tile:
 def tiles(report: Report, *, sockets: int | None) -> list[Tile]:
     """Those that are judged come first."""
     return [
+        *_brake(report),
         _screen(report),
         _success(report),
         _dispatches(report),
@@ -80,6 +81,19 @@ def _by_limits(value: float, limits: tuple[float, float]) -> State:
     if value > limits[1]:
         return State.BAD
     return State.WARN if value > limits[0] else State.GOOD
+
+
+def _brake(report: Report) -> list[Tile]:
+    """Only while it is on: then it explains what waits."""
+    if report.brake is None:
+        return []
+    stopped_s = max(0.0, (report.now - report.brake.engaged_at).total_seconds())
+    words = _("By %(name)s, %(age)s ago: %(reason)s") % {
+        "name": report.brake.engaged_name,
+        "age": duration(stopped_s),
+        "reason": report.brake.reason,
+    }
+    return [Tile("brake", _("Sending"), _("stopped"), State.WARN, words)]
 
 
 def _screen(report: Report) -> Tile:

@@ -9,12 +9,13 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 
+from notifications import brake
 from notifications.health import classes, latency, standing
 from notifications.health.latency import Latency, Stage
 from notifications.health.merging import merge
 from notifications.health.periods import Length, Range, floor
 from notifications.health.standing import Waiting
-from notifications.models import DeliveryState, HealthFigures
+from notifications.models import DeliveryState, HealthFigures, SendingBrake
 from notifications.preferences import Channel, Reason, Verdict
 from signals import silence
 from signals.models import WebhookSource
@@ -101,7 +102,7 @@ class Busiest:
 class Report:
     """`since` is where the first step begins; `counted_at` None when nothing has been counted of it.
 
-    `silent_sources` are the first of those that have gone `silent`.
+    `silent_sources` are the first of those that have gone `silent`; `brake` is the use of it that is on.
     """
 
     range: Range
@@ -123,6 +124,7 @@ class Report:
     due: dict[str, Waiting]
     silent: int
     silent_sources: list[WebhookSource]
+    brake: SendingBrake | None
 
     @property
     def insights(self) -> int:
@@ -168,6 +170,7 @@ def read(range_: Range, now: dt.datetime) -> Report:
         due=standing.due_deliveries(now),
         silent=silence.noticed().count(),
         silent_sources=list(silence.noticed()[:MOST_SILENT]),
+        brake=brake.engaged(),
     )
 
 

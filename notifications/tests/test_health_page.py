@@ -19,6 +19,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from notifications import brake
 from notifications.admin.tools import tools_for
 from notifications.health import judging, report, rolling_up
 from notifications.health.as_json import as_json
@@ -164,6 +165,16 @@ def queries(client: Client, range_: Range) -> int:
     return len(queries)
 
 
+def test_the_brake_is_said_while_it_is_on(looker: Client, rows: None) -> None:
+    assert 'data-tile="brake"' not in looker.get(PAGE).content.decode()
+    brake.engage("A feed went mad.", by=None, name="ada")
+
+    html = looker.get(PAGE).content.decode()
+    assert tile(html, "brake") == ("warn", "stopped")
+    assert "A feed went mad." in html
+    assert json.loads(said("--json"))["brake_since"]
+
+
 # --- Where the numbers lead -----------------------------------------------------------------------------------------
 
 
@@ -253,7 +264,7 @@ def test_the_json_has_a_shape_to_rely_on(rows: None) -> None:
         *("received_committed", "committed_sent", "sent_acknowledged", "received_acknowledged")
     }
     assert set(printed["latency"]["received_acknowledged"]) == {"count", "p50_s", "p95_s", "p99_s"}
-    assert {check["key"] for check in printed["checks"]} == set(judging.JUDGED)
+    assert {check["key"] for check in printed["checks"]} == set(judging.JUDGED) - {"brake"}
     assert printed["hidden"] == [{"reason": "muted", "users": 21, "insights": 3}]
     assert printed["dispatches"]["number"] == printed["due"]["webhook"]["number"] == printed["silent"] == 1
     assert dt.datetime.fromisoformat(printed["since"]) == Range.DAY.begin(timezone.now())
