@@ -52,16 +52,16 @@ def _json(found: Report, tiles: Sequence[Tile]) -> str:
 
 def _lines(found: Report, tiles: Sequence[Tile]) -> Iterator[str]:
     yield f"{found.since:%Y-%m-%d %H:%M} to {found.now:%Y-%m-%d %H:%M:%S} UTC: {judging.worst(tiles).label}"
-    yield from _table("", ((str(tile.title), tile.value, _mark(tile), tile.words) for tile in tiles), left=4)
+    yield from _table(None, ((str(tile.title), tile.value, _mark(tile), tile.words) for tile in tiles), left=4)
     yield from _table(
-        "From stage to stage: p50, p95, p99, measured",
+        ("From stage to stage", "p50", "p95", "p99", "measured"),
         (
             (str(stage.label), duration(one.p50_s), duration(one.p95_s), duration(one.p99_s), number(one.count))
             for stage, one in found.latencies.items()
         ),
     )
     yield from _table(
-        "Deliveries: " + ", ".join(str(state.label).lower() for state in DeliveryState) + ", got through",
+        ("Deliveries", *(str(state.label).lower() for state in DeliveryState), "got through"),
         (
             (
                 channel_name(one.channel),
@@ -72,11 +72,11 @@ def _lines(found: Report, tiles: Sequence[Tile]) -> Iterator[str]:
         ),
     )
     yield from _table(
-        "Hidden by preferences: decisions, insights",
+        ("Hidden by preferences", "decisions", "insights"),
         ((str(one.reason.label), number(one.users), number(one.insights)) for one in found.hidden),
     )
-    yield from _table("Users by unread notifications", _spread(found.unread))
-    yield from _table("Users and days by notifications", _spread(found.per_user_and_day))
+    yield from _table(("Unread notifications", "users"), _spread(found.unread))
+    yield from _table(("Notifications of a day", "users and days"), _spread(found.per_user_and_day))
 
 
 def _mark(tile: Tile) -> str:
@@ -87,16 +87,15 @@ def _spread(classes: dict[str, int]) -> Iterator[Line]:
     return ((name, number(users)) for name, users in classes.items())
 
 
-def _table(title: str, lines: Iterable[Line], *, left: int = 1) -> Iterator[str]:
+def _table(head: Line | None, lines: Iterable[Line], *, left: int = 1) -> Iterator[str]:
     """Columns as wide as they need; the first `left` are text, the others figures. Nothing for no lines."""
     rows = list(lines)
     if not rows:
         return
     yield ""
-    if title:
-        yield title
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
+    shown = [*([head] if head else []), *rows]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    for row in shown:
         cells = zip(row, widths, strict=True)
         yield "  ".join(
             cell.ljust(width) if index < left else cell.rjust(width) for index, (cell, width) in enumerate(cells)

@@ -167,6 +167,10 @@ class Site:
         sent.unlink()
         return str(html.get_content())
 
+    def roll_up(self) -> None:
+        """Count the figures of the delivery health page."""
+        self._manage("roll_up_figures")
+
     def replay(self, first: str, last: str) -> None:
         """Post the setups of these days of real market data to the webhook; days as YYYY-MM-DD."""
         days = ["--from", first, "--to", last, "--position", str(self._folder / "replay.json")]
