@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib.auth.models import Group, Permission, User
 from django.db import connection
+from django.template.response import TemplateResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.urls import reverse
+from django.urls import get_resolver, reverse
+from django.utils import timezone
 
 from notifications import roles
 from notifications.admin.tools import TOOLS
+from notifications.models import SendingBrake
 from notifications.roles import Role
+from notifications.tests.test_admin import store_one_of_each
+from signals.models import Signal, WebhookRequest, WebhookSource
+from zenithedge.tests.test_headers import routes, value_for
 
 pytestmark = pytest.mark.django_db
 
@@ -101,3 +109,75 @@ def test_the_index_offers_the_tools_that_one_may_use(role: Role) -> None:
     offered = [tool for tool in TOOLS if f'href="{reverse(tool.address)}"' in page]
     user: Any = User.objects.get(username=f"one-of-{role.lower()}")
     assert offered == [tool for tool in TOOLS if user.has_perms(tool.permissions)]
+
+
+# --- Every address of the admin, by role -----------------------------------------------------------------------------
+
+EVERYBODY, OPERATORS, ADMINS, NOBODY = set(Role), {Role.OPERATOR, Role.ADMIN}, {Role.ADMIN}, set[Role]()
+ADDED = {"auth_user", "auth_group", "signals_signal", "signals_webhooksource", "notifications_notificationpreference"}
+DELETED = {
+    *("auth_user", "auth_group", "signals_signal", "signals_webhooksource", "notifications_pushsubscription"),
+    *("axes_accessattempt", "axes_accesslog", "axes_accessfailurelog"),
+}
+BY_KIND = {
+    "changelist": EVERYBODY,
+    "change": EVERYBODY,
+    "history": EVERYBODY,
+    "export": OPERATORS,
+}
+# Pages that are none of a model's usual ones.
+OTHERS = {
+    "notifications_decision": EVERYBODY,
+    "auth_user_password_change": ADMINS,
+}
+# For whoever is signed in, or anybody.
+COMMON = {
+    *("index", "login", "logout", "password_change", "password_change_done"),
+    *("autocomplete", "jsi18n", "view_on_site", "app_list"),
+}
+
+
+def who_may(name: str) -> set[Role]:
+    """By the name of the address: what no line above knows fails here."""
+    if name in OTHERS:
+        return OTHERS[name]
+    model, _, kind = name.rpartition("_")
+    if kind == "add":
+        return ADMINS if model in ADDED else NOBODY
+    if kind == "delete":
+        return ADMINS if model in DELETED else NOBODY
+    return BY_KIND[kind]
+
+
+def admin_names() -> list[str]:
+    names = [name.removeprefix("admin:") for name, _pattern in routes(get_resolver().url_patterns) if "admin:" in name]
+    return sorted(set(names) - COMMON)
+
+
+@pytest.fixture
+def a_row_of_each(make_insight: Callable[..., Signal]) -> None:
+    user = store_one_of_each(9, make_insight())
+    source = WebhookSource.objects.create(user=user, token_hash="x" * 64)
+    WebhookRequest.objects.create(source=source, verdict="accepted", status_code=201)
+    AccessAttempt.objects.create(username="trader-1", failures_since_start=1)
+    AccessLog.objects.create(username="trader-1")
+    AccessFailureLog.objects.create(username="trader-1")
+    SendingBrake.objects.create(reason="A trial.", engaged_name="ada", lifted_at=timezone.now())
+
+
+@pytest.mark.usefixtures("a_row_of_each")
+def test_every_address_of_the_admin_opens_for_whom_it_should(role: Role, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is decided before a page is rendered, which would take most of the time; test_headers.py renders them all."""
+    monkeypatch.setattr(TemplateResponse, "rendered_content", "")
+    client = Client()
+    client.force_login(member_of(role))
+    User.objects.create(username="trader-2")  # the newest is the one that addresses name
+    patterns = dict(routes(get_resolver().url_patterns))
+
+    opened = {}
+    for name in admin_names():
+        pattern = patterns[f"admin:{name}"]
+        arguments = {each: value_for(f"admin:{name}", each) for each in pattern.pattern.regex.groupindex}
+        opened[name] = client.get(reverse(f"admin:{name}", kwargs=arguments)).status_code
+
+    assert opened == {name: 200 if role in who_may(name) else 403 for name in admin_names()}
