@@ -19,9 +19,21 @@ TOKEN_PATH = re.compile(
 )
 
 
-def mask_tokens(text: str) -> str:
-    """Blank the secret of a webhook's address, of a daily e-mail's way out and of `/accounts/reset/<user>/<token>/`."""
-    return TOKEN_PATH.sub(r"\1***", text)
+# Mail servers and databases like to repeat the address that they refuse. What stands before the @ of a service's
+# address is a password, and looks the same.
+MAILBOX = re.compile(r"[^\s@<>\"'(),;=/\\]+@(?=[\w.-]*\w)")
+# Nothing of ours reads such a thing; somebody may write it all the same.
+QUERY = re.compile(r"([?&][\w-]*(?:key|token|secret|passphrase|password|signature)=)[^&\s\"']+", re.IGNORECASE)
+
+
+def mask_secrets(text: str) -> str:
+    """Blank e-mail addresses, passwords of services, and the secret in some addresses of ours: of a webhook, of a daily
+    e-mail's way out and of `/accounts/reset/<user>/<token>/`.
+    """
+    text = TOKEN_PATH.sub(r"\1***", text)
+    if "@" in text:
+        text = MAILBOX.sub("***@", text)
+    return QUERY.sub(r"\1***", text) if "=" in text else text
 
 
 def in_one_line(text: str) -> str:
@@ -35,11 +47,11 @@ class LineFormatter(logging.Formatter):
     """For people. One entry, one line, whatever somebody sent us; a traceback follows indented, so that it can't pass
     for one. What the line belongs to stands at its end: [request_id=… user_id=…].
 
-    Tokens in addresses are masked in the whole of it: message, arguments and traceback.
+    Secrets are masked in the whole of it: message, arguments and traceback.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        return mask_tokens(super().format(record))
+        return mask_secrets(super().format(record))
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         line = super().formatMessage(record)
@@ -58,7 +70,7 @@ class JsonFormatter(structlog.stdlib.ProcessorFormatter):
     """For machines. Each entry is one JSON object in one line: `timestamp` (ISO 8601, UTC), `level`, `logger`, `event`
     (the message), what it belongs to, what the call gave as `extra`, and `exception` (the traceback) when there is one.
 
-    Tokens in addresses are masked in the whole of it. JSON escapes what would break a line.
+    Secrets are masked in every value of it. JSON escapes what would break a line.
     """
 
     def __init__(self) -> None:
@@ -74,16 +86,14 @@ class JsonFormatter(structlog.stdlib.ProcessorFormatter):
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 _leave_out_what_clients_did_wrong,
                 structlog.processors.format_exc_info,
-                structlog.processors.JSONRenderer(default=str),
+                _mask_values,  # before they are escaped: to cut an escape in two would break the line
+                structlog.processors.JSONRenderer(default=lambda value: mask_secrets(str(value))),
             ],
         )
 
-    def format(self, record: logging.LogRecord) -> str:
-        return mask_tokens(super().format(record))
 
-
-class MaskTokens(logging.Filter):
-    """Masks the tokens in a record's message and arguments, leaving the shape to a formatter that is not ours."""
+class MaskSecrets(logging.Filter):
+    """Masks the secrets in a record's message and arguments, leaving the shape to a formatter that is not ours."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg = _masked(record.msg)
@@ -94,7 +104,7 @@ class MaskTokens(logging.Filter):
 
 def mask_server_access_logs() -> None:
     """Mask the access logs that do not pass through our LOGGING: uvicorn's logger and daphne's own stream."""
-    logging.getLogger("uvicorn.access").addFilter(MaskTokens())
+    logging.getLogger("uvicorn.access").addFilter(MaskSecrets())
     # daphne writes its access log straight to a stream and offers no hook, so its one writing method is wrapped.
     if not hasattr(AccessLogGenerator, "write_unmasked_entry"):
         AccessLogGenerator.write_unmasked_entry = AccessLogGenerator.write_entry
@@ -121,8 +131,16 @@ def _is_a_clients_fault(fault: BaseException | None) -> bool:
 def _write_masked_entry(
     self: AccessLogGenerator, host: str, date: object, request: str, *rest: object, **named: object
 ) -> None:
-    self.write_unmasked_entry(host, date, mask_tokens(request), *rest, **named)
+    self.write_unmasked_entry(host, date, mask_secrets(request), *rest, **named)
+
+
+def _mask_values(logger: WrappedLogger, method: str, entry: EventDict) -> EventDict:
+    return {name: _masked(value) for name, value in entry.items()}
 
 
 def _masked(value: object) -> object:
-    return mask_tokens(value) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return mask_secrets(value)
+    if isinstance(value, dict):
+        return {name: _masked(inner) for name, inner in value.items()}
+    return [_masked(inner) for inner in value] if isinstance(value, list | tuple) else value

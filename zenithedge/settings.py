@@ -336,6 +336,9 @@ LOGGING = {
         "celery.beat": {"level": "WARNING"},
         # Django's own would write to the console a second time and past the formatter.
         "django": {"handlers": ["console", "file"], "level": LOG_LEVEL, "propagate": False},
+        # At DEBUG they write out whole contexts and statements: cookies, e-mail addresses, password hashes.
+        "django.template": {"level": "INFO"},
+        "django.db.backends": {"level": "INFO"},
         "django.server": {"handlers": ["console", "file"], "level": LOG_LEVEL, "propagate": False},
         "django.channels.server": {"handlers": ["console", "file"], "level": LOG_LEVEL, "propagate": False},
     },

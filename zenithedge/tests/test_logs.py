@@ -15,7 +15,7 @@ from django.utils import timezone
 from uvicorn.logging import AccessFormatter
 
 from scripts import nginx
-from zenithedge.logs import JsonFormatter, mask_server_access_logs, mask_tokens
+from zenithedge.logs import JsonFormatter, mask_secrets, mask_server_access_logs
 
 PATH = "/signals/webhook/s3cret-token_1/"
 LEAVING = "/notifications/digest/unsubscribe/12.s3cret/"
@@ -33,7 +33,7 @@ def site_formatter(form: str = "line") -> logging.Formatter:
 
 @pytest.mark.parametrize("path", [PATH, PATH.rstrip("/"), f"{PATH}?a=1", f"https://hub.example{PATH}"])
 def test_the_token_in_a_webhook_address_is_masked(path: str) -> None:
-    masked = mask_tokens(f'"POST {path} HTTP/1.1" 201')
+    masked = mask_secrets(f'"POST {path} HTTP/1.1" 201')
 
     assert "s3cret" not in masked
     assert masked.startswith('"POST ')
@@ -55,7 +55,7 @@ def test_the_token_in_a_webhook_address_is_masked(path: str) -> None:
     ],
 )
 def test_no_spelling_of_the_address_shows_the_token(path: str) -> None:
-    masked = mask_tokens(f"GET {path} HTTP/1.1")
+    masked = mask_secrets(f"GET {path} HTTP/1.1")
 
     assert "s3cret" not in masked
     assert masked.endswith(" HTTP/1.1")
@@ -63,7 +63,7 @@ def test_no_spelling_of_the_address_shows_the_token(path: str) -> None:
 
 @pytest.mark.parametrize("path", ["/signals/insight/28/", "/accounts/reset/done/"])
 def test_other_addresses_stay_as_they_are(path: str) -> None:
-    assert mask_tokens(f"GET {path} HTTP/1.1") == f"GET {path} HTTP/1.1"
+    assert mask_secrets(f"GET {path} HTTP/1.1") == f"GET {path} HTTP/1.1"
 
 
 @pytest.mark.parametrize(
@@ -81,6 +81,37 @@ def test_no_log_line_shows_a_token(message: str, arguments: tuple[object, ...], 
 
     assert "s3cret" not in line
     assert "/signals/webhook/***/" in line
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("{'bob.m+x@example.org': b'<bob@example.org> no'}", "{'***@example.org': b'<***@example.org> no'}"),
+        ("GET /x/?a=1&api_key=s3cret&b=2", "GET /x/?a=1&api_key=***&b=2"),
+        ("müller@example.de is refused", "***@example.de is refused"),
+        ("postgresql://hub:s3cret@db.internal/hub", "postgresql://***@db.internal/hub"),
+        ("redis://:s3cret@127.0.0.1:6379/0", "redis://***@127.0.0.1:6379/0"),
+        ("@receiver(post_save) at 5 @ home", "@receiver(post_save) at 5 @ home"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("form", ["line", "json"])
+def test_no_log_line_shows_an_e_mail_address_or_a_services_password(text: str, shown: str, form: str) -> None:
+    line = site_formatter(form).format(logging.LogRecord("any", logging.INFO, __file__, 1, "%s", (text,), None))
+    assert (json.loads(line)["event"] if form == "json" else line).endswith(shown)
+
+
+@pytest.mark.parametrize("path", ['/signals/webhook/a"b/', "/signals/webhook/a\\ub/", "/signals/webhook/mü/"])
+def test_a_masked_json_entry_is_still_one(path: str) -> None:
+    line = site_formatter("json").format(logging.LogRecord("any", logging.INFO, __file__, 1, path, (), None))
+    assert json.loads(line)["event"].startswith("/signals/webhook/***")
+
+
+def test_what_a_call_gives_beside_the_text_is_masked_too() -> None:
+    record = logging.LogRecord("any", logging.INFO, __file__, 1, "x", (), None)
+    record.given = {"to": ["bob@example.org"], "error": ValueError(PATH)}
+    line = site_formatter("json").format(record)
+    assert json.loads(line)["given"]["to"] == ["***@example.org"]
+    assert "s3cret" not in line
 
 
 @pytest.mark.parametrize("form", ["line", "json"])
