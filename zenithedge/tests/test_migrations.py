@@ -57,7 +57,7 @@ def builds_index(operation: Operation) -> bool:
     """Under a lock, whole: an ordinary index or unique constraint, or a field that brings one."""
     if isinstance(operation, migrations.AddField):
         field = operation.field
-        return bool(field.db_index or field.unique)
+        return bool(field.db_index or field.unique)  # type: ignore[attr-defined]  # the stubs leave it out
     if isinstance(operation, migrations.AddConstraint):
         return isinstance(operation.constraint, models.UniqueConstraint)
     return isinstance(operation, migrations.AddIndex) and not isinstance(operation, AddLiveIndex)

@@ -82,8 +82,8 @@ def test_every_query_of_the_page_is_tried() -> None:
 
 @pytest.mark.services
 def test_unread_are_those_of_the_badge(alice: User, bob: User, insight: Signal) -> None:
-    now = timezone.now()
-    for revision, fields in enumerate(({}, {}, {"read": True}, {"seq": None}, {"expired_at": now}), start=1):
+    states: list[dict[str, Any]] = [{}, {}, {"read": True}, {"seq": None}, {"expired_at": timezone.now()}]
+    for revision, fields in enumerate(states, start=1):
         store_notification(alice, insight, revision=revision, **fields)
     store_notification(bob, insight)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import FileSystemStorage
+from django.http.response import HttpResponseBase
 from django.test import AsyncClient
 
 from zenithedge.static_versions import KEPT_VERSIONS, VersionedStaticFilesStorage
@@ -92,9 +93,11 @@ async def test_the_application_serves_them_too_compressed_once_and_for_ever(
     storage = collect(sources, collected)
     settings.STATIC_ROOT, settings.SERVESTATIC_USE_STATIC_ROOT = str(collected), True  # type: ignore[attr-defined]  # pytest-django's wrapper
 
-    response = await AsyncClient().get(storage.url("css/a.css"), headers={"Accept-Encoding": accepted})
+    response: HttpResponseBase = await AsyncClient().get(
+        storage.url("css/a.css"), headers={"Accept-Encoding": accepted}
+    )
 
-    body = b"".join([chunk async for chunk in response])
+    body = b"".join([chunk async for chunk in response])  # type: ignore[attr-defined]  # streams, as all files do
     assert response.headers.get("Content-Encoding") == encoding
     assert "immutable" in response.headers["Cache-Control"]
     text = gzip.decompress(body) if encoding else body
