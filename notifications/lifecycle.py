@@ -239,7 +239,9 @@ def _release_past_the_web(
     """The browser is off by now: what is still live goes out over what is on, and moves no position."""
     if not rows:
         return 0
-    InsightNotification.objects.filter(pk__in=[row.pk for row in rows]).update(held_until=None)
+    InsightNotification.objects.filter(pk__in=[row.pk for row in rows]).update(
+        held_until=None, released_at=to_milliseconds(now)
+    )
     live = [row for row in rows if row.expires_at > now]
     elsewhere = _elsewhere(live, wanted)
     released = {id_ for ids in elsewhere.values() for id_ in ids}

@@ -232,8 +232,13 @@ def brief_frame(
         "expired": expired,
         "reversed": reversed_,
         "braked": braked,
-        "url": f"{reverse('history')}?{urlencode({'released': iso(released_at)})}",
+        "url": brief_url(released_at),
     }
+
+
+def brief_url(released_at: dt.datetime) -> str:
+    """The page that lists what one brief tells of."""
+    return f"{reverse('history')}?{urlencode({'released': iso(released_at)})}"
 
 
 def error_payload(code: str, message: str, fields: dict[str, list[str]] | None = None) -> dict[str, Any]:

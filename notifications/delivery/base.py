@@ -62,6 +62,9 @@ class DeliveryChannel(ABC, Generic[Target]):
         """Why nobody needs it over this channel any more; empty when somebody does."""
         return ""
 
+    def gather(self, notification: InsightNotification) -> None:
+        """Note on it what `deliver` says of others, which asks no database. Not called for one that is sent again."""
+
     def succeeded(self, target: Target) -> None:
         """It arrived: for the channel's own records."""
 

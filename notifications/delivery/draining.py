@@ -201,6 +201,8 @@ def _begin(due: _Due) -> _Call | str | None:
         return _settle(due, log, DeliveryState.FAILED, INTERRUPTED)
     if not _claim(due):
         return None
+    if log.attempt_group == 1:
+        channel.gather(log.notification)
     log.attempts += 1
     return _Call(log, channel, target, due.host)
 

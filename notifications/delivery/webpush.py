@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import http_ece
@@ -16,12 +17,14 @@ from django.db.models.functions import Cast
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
 
 from notifications.delivery import vapid
 from notifications.delivery.answers import raise_unless_taken
 from notifications.delivery.base import DeliveryChannel, DeliveryError
 from notifications.models import DeliveryState, InsightNotification, NotificationDeliveryLog, PushSubscription
+from notifications.payloads import brief_url
 from notifications.preferences import Channel
 from notifications.priority import Priority
 from zenithedge import outgoing
@@ -34,6 +37,7 @@ TOKEN_SALT = "notifications.push.read"  # noqa: S105 - no secret
 
 READ = gettext_noop("Read meanwhile.")
 SEEN = gettext_noop("Shown in a tab in view.")
+TOLD = gettext_noop("Told of in one push with what else was held.")
 
 
 class WebPush(DeliveryChannel[PushSubscription]):
@@ -57,7 +61,10 @@ class WebPush(DeliveryChannel[PushSubscription]):
 
     def needless(self, notification: InsightNotification) -> str:
         """Presence is each connection's: a tab in the background, or one that nobody touches, has shown nothing."""
-        if notification.read:
+        together = released_together(notification)
+        if not leads(notification, together):
+            return TOLD
+        if notification.read and all(other.read for other in together):
             return READ
         seen = NotificationDeliveryLog.objects.filter(
             notification=notification,
@@ -66,6 +73,9 @@ class WebPush(DeliveryChannel[PushSubscription]):
             acknowledged_visible=True,
         )
         return SEEN if seen.exists() else ""
+
+    def gather(self, notification: InsightNotification) -> None:
+        notification.tells_of = sum(not other.read for other in released_together(notification))
 
     def deliver(self, notification: InsightNotification, target: PushSubscription) -> None:
         left_s = max(0, int((notification.expires_at - timezone.now()).total_seconds()))
@@ -122,6 +132,8 @@ def encrypt(subscription: PushSubscription, content: bytes) -> bytes:
 
 def payload(notification: InsightNotification) -> bytes:
     """What the service worker shows; a longer snippet is cut by whole characters until all of it fits."""
+    if notification.tells_of > 1:
+        return _json(_brief(notification))
     shown = {
         "id": notification.pk,
         "tag": f"insight-{notification.signal_id}",
@@ -139,6 +151,42 @@ def payload(notification: InsightNotification) -> bytes:
         shown["body"] = f"{text[: len(text) - 1 - (len(content) - MAX_PAYLOAD_BYTES) // 6]}…"
         content = _json(shown)
     return content
+
+
+def released_together(notification: InsightNotification) -> list[InsightNotification]:
+    """What came out with it when quiet hours ended, or the brake was lifted, and still matters: one push tells of all.
+
+    Empty for what was not held.
+    """
+    if notification.released_at is None:
+        return []
+    rows = InsightNotification.objects.for_user(notification.user).filter(released_at=notification.released_at)
+    live = rows.filter(expired_at__isnull=True, expires_at__gt=timezone.now(), superseded_by__isnull=True)
+    return list(live.only("pk", "priority", "confidence", "read"))
+
+
+def leads(notification: InsightNotification, together: Sequence[InsightNotification]) -> bool:
+    """Whether it is the one whose push tells of all."""
+    return all(_weight(notification) >= _weight(other) for other in together)
+
+
+def _weight(notification: InsightNotification) -> tuple[int, Decimal, int]:
+    return Priority(notification.priority).rank, notification.confidence, notification.pk
+
+
+def _brief(leading: InsightNotification) -> dict[str, Any]:
+    """Past the browser nothing of it is in the history, so that the first one's page is what there is to open."""
+    released_at = leading.released_at or leading.created_at
+    return {
+        "id": leading.pk,
+        "tag": f"brief-{int(released_at.timestamp())}",
+        "title": _("%(count)d insights were held") % {"count": leading.tells_of},
+        "body": leading.title,
+        "icon": static("icons/app-192.png"),
+        "url": brief_url(released_at) if leading.seq is not None else leading.get_absolute_url(),
+        "priority": leading.priority,
+        "at": int(released_at.timestamp() * 1000),
+    }
 
 
 def read_token(notification: InsightNotification) -> str:

@@ -118,6 +118,8 @@ class InsightNotification(models.Model):
     delivered = models.BooleanField(default=False, help_text="A browser acknowledged it.")
     delivered_at = models.DateTimeField(null=True, blank=True)
 
+    tells_of = 1  # no field: how many insights a message with it speaks for
+
     objects = InsightNotificationQuerySet.as_manager()
 
     class Meta:

@@ -63,6 +63,57 @@ def test_a_push_is_for_this_device_only_and_signed_by_the_site(
     assert PushSubscription.objects.get().last_success_at is not None
 
 
+RELEASED = {"released_at": dt.datetime(2026, 3, 4, 7, tzinfo=dt.UTC)}
+
+
+def test_what_was_held_is_told_of_in_one_push(notify: Notify, service: Receiver, device: Device, trader: User) -> None:
+    notify(**RELEASED, confidence=90)
+    first = notify(**RELEASED, confidence=70, priority="high").notification
+    notify(**RELEASED, confidence=80)
+    notify(**RELEASED, read=True)
+    single = notify().notification
+
+    assert draining.drain() == {"sent": 2, "skipped": 3}
+
+    pushed = {content["id"]: content for content in map(device.read, service.requests)}
+    told, alone = pushed[first.pk], pushed[single.pk]
+    assert told == {
+        "id": first.pk,
+        "tag": "brief-1772607600",
+        "title": "3 insights were held",
+        "body": first.title,
+        "icon": "/static/icons/app-192.png",
+        "url": "/notifications/?released=2026-03-04T07%3A00%3A00.000Z",
+        "priority": "high",
+        "at": 1772607600000,
+    }
+    assert alone["tag"] == f"insight-{single.signal_id}"
+    skipped = NotificationDeliveryLog.objects.filter(state=DeliveryState.SKIPPED)
+    assert {log.error_message for log in skipped} == {webpush.TOLD}
+
+
+def test_the_one_that_was_held_alone_is_pushed_as_itself(notify: Notify, service: Receiver, device: Device) -> None:
+    notification = notify(**RELEASED).notification
+
+    assert draining.drain() == {"sent": 1}
+
+    assert device.read(service.requests[0])["tag"] == f"insight-{notification.signal_id}"
+
+
+def test_the_push_for_all_goes_out_though_the_first_of_them_was_read(
+    notify: Notify, service: Receiver, device: Device, trader: User
+) -> None:
+    read = notify(**RELEASED, priority="high").notification
+    others = [notify(**RELEASED).notification for _ in range(2)]
+    stream.mark_read(trader.pk, read.pk)
+
+    assert draining.drain() == {"sent": 1, "skipped": 2}
+
+    assert device.read(service.requests[0])["title"] == "2 insights were held"
+    stream.mark_many_read(trader.pk, [row.pk for row in others])
+    assert webpush.WebPush().needless(InsightNotification.objects.get(pk=read.pk)) == webpush.READ
+
+
 def test_two_push_services_get_tokens_of_their_own(
     notify: Notify, service: Receiver, trader: User, settings: Any
 ) -> None:
