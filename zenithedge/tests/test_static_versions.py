@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -89,7 +90,9 @@ def test_before_anything_was_collected_the_error_says_what_to_do(collected: Path
 async def test_the_application_serves_them_too_compressed_once_and_for_ever(
     sources: Path, collected: Path, settings: object, accepted: str, encoding: str | None
 ) -> None:
-    (sources / "css" / "a.css").write_text("a { color: red } " * 100)
+    (sources / "css" / "a.css").write_text(
+        "".join(f".a{hashlib.sha256(bytes([n])).hexdigest()} {{}}" for n in range(99))
+    )
     storage = collect(sources, collected)
     settings.STATIC_ROOT, settings.SERVESTATIC_USE_STATIC_ROOT = str(collected), True  # type: ignore[attr-defined]  # pytest-django's wrapper
 
