@@ -142,7 +142,7 @@ def mark_all_read(request: ApiRequest) -> HttpResponse:
     """`up_to_seq` is the position that the page showed: what arrived since stays unread."""
     up_to_seq = _positive_int("up_to_seq", request.POST.get("up_to_seq") or None, smallest=0)
     result = stream.mark_all_read(request.user.pk, up_to_seq)
-    messages.success(request, f"Marked {result.count} as read.")
+    _say_marked(request, result.count)
     return redirect_back(request)
 
 
@@ -151,10 +151,14 @@ def mark_selected_read(request: ApiRequest) -> HttpResponse:
     """The boxes that are ticked in a list; the page's script does the same over the API."""
     ids = [_positive_int("ids", text) or 0 for text in request.POST.getlist("ids")[:MAX_MARKED]]
     count = stream.mark_many_read(request.user.pk, ids, whole_entries=True).count
+    _say_marked(request, count)
+    return redirect_back(request)
+
+
+def _say_marked(request: HttpRequest, count: int) -> None:
     messages.success(
         request, ngettext("Marked %(count)d as read.", "Marked %(count)d as read.", count) % {"count": count}
     )
-    return redirect_back(request)
 
 
 def _listing_context(user: User, filters: Filters, page: Listing) -> dict[str, Any]:

@@ -293,10 +293,11 @@ class TestForms:
         fields = form_fields(alice_client.get("/").content.decode(), reverse("mark_all_read"))
         late = store_notification(alice, make_signal())
 
-        response = alice_client.post(reverse("mark_all_read"), fields, follow=True)
+        german = {"Accept-Language": "de"}
+        response = alice_client.post(reverse("mark_all_read"), fields, follow=True, headers=german)
 
         assert list(InsightNotification.objects.unread()) == [late]
-        assert "Marked 1 as read." in response.content.decode()
+        assert "1 als gelesen markiert." in response.content.decode()
 
     @pytest.mark.parametrize("up_to_seq", ["x", "-1", "1.5", "9" * 30, "9" * 5000])
     def test_mark_all_refuses_a_position_that_is_none(
