@@ -1,6 +1,6 @@
 """What runs on a clock, and how often. The worker thread or Celery's beat drives this table.
 
-Each entry is also a command, the last one Django's own.
+Each entry is also a command. deploy/crontab and the timers in deploy/systemd run these where neither is wanted.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from notifications import changes, lifecycle, metrics, retention, sessions
+from notifications import changes, lifecycle, metrics, retention, sessions, silent_sources
 from notifications.delivery import waking
 from notifications.digests import sending
 from notifications.health import rolling_up
@@ -23,7 +23,7 @@ class Job:
 
     One that returns False has more to do, and is called again when others had their turn. One that `leaves_dispatches`
     takes a function as its argument, and gives it the dispatches that are to go on later. One that `waits_for_others`,
-    servers that are not ours, runs in a thread of its own where the worker is a thread.
+    servers that are not ours, runs in a thread of its own where the worker is a thread. `command` does the same.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Job:
     function: Callable[..., object]
     leaves_dispatches: bool = False
     waits_for_others: bool = False
+    command: str = ""
 
     def run(self, *arguments: object) -> object:
         """Call it, and count how long that took and that it was done; what it raises is raised."""
@@ -40,13 +41,15 @@ class Job:
 
 
 JOBS = (
-    Job("reconcile", 10, 0, reconcile, leaves_dispatches=True),  # at once: the process before may have been killed
-    Job("tell of changes", 10, 1, changes.finish_open),
-    Job("release held notifications", 10, 2, lifecycle.release_for_a_turn),
-    Job("expire notifications", 30, 5, lifecycle.expire_for_a_turn),
-    Job("deliver", 10, 3, waking.sweep),
-    Job("send digests", 60, 20, sending.send_due_for_a_while, waits_for_others=True),
-    Job("roll up", 60, 30, rolling_up.roll_up_for_a_turn),
-    Job("clean up", DAY_S, 15 * 60, retention.delete_old),
-    Job("clear expired sessions", DAY_S, 20 * 60, sessions.clear_expired),  # as clearsessions
+    # At once: the process before may have been killed.
+    Job("reconcile", 10, 0, reconcile, leaves_dispatches=True, command="reconcile_insights"),
+    Job("tell of changes", 10, 1, changes.finish_open, command="tell_of_changes"),
+    Job("release held notifications", 10, 2, lifecycle.release_for_a_turn, command="release_held"),
+    Job("expire notifications", 30, 5, lifecycle.expire_for_a_turn, command="expire_notifications"),
+    Job("deliver", 10, 3, waking.sweep, command="deliver_notifications"),
+    Job("send digests", 60, 20, sending.send_due_for_a_while, waits_for_others=True, command="send_digests"),
+    Job("roll up", 60, 30, rolling_up.roll_up_for_a_turn, command="roll_up_figures"),
+    Job("check sources", 15 * 60, 90, silent_sources.check_by_schedule, waits_for_others=True, command="check_sources"),
+    Job("clean up", DAY_S, 15 * 60, retention.delete_old, command="cleanup_notifications"),
+    Job("clear expired sessions", DAY_S, 20 * 60, sessions.clear_expired, command="clearsessions"),  # Django's own
 )

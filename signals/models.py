@@ -291,6 +291,11 @@ class WebhookSource(models.Model):
             return gettext("%(name)s of the house") % {"name": self.name}
         return gettext("%(name)s of %(user)s") % {"name": self.name, "user": self.user}
 
+    @property
+    def is_silent(self) -> bool:
+        """As `silent()` of the query set."""
+        return not self.paused and self.silent_since is not None and self.silent_since == self.last_alert_at
+
     @staticmethod
     def hash_token(token: str) -> str:
         """SHA-256: the token is 256 random bits, so a slow hash would add nothing."""

@@ -78,7 +78,7 @@ class KeptBack:
 def message(run: DigestRun, digest: Digest, preference: NotificationPreference) -> EmailMultiAlternatives:
     """The mail of this run to its user. The envelope's sender, where bounces go, is a setting of its own."""
     unsubscribe = addresses.unsubscribe(preference.user)
-    with translation.override(_language(preference)), timezone.override(zone_or_utc(preference.time_zone)):
+    with translation.override(language_of(preference)), timezone.override(zone_or_utc(preference.time_zone)):
         context = _context(run, digest, unsubscribe)
         mail = EmailMultiAlternatives(
             subject=context["subject"],
@@ -99,7 +99,8 @@ def message(run: DigestRun, digest: Digest, preference: NotificationPreference) 
     return mail
 
 
-def _language(preference: NotificationPreference) -> str:
+def language_of(preference: NotificationPreference) -> str:
+    """That of the user's mails."""
     known = preference.language in dict(settings.LANGUAGES)  # one that has been taken away since is no longer spoken
     return preference.language if known else settings.LANGUAGE_CODE
 

@@ -12,18 +12,17 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import smtplib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from django.core.mail import get_connection
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from notifications import brake, metrics
 from notifications.digests import content, mail, runs
+from notifications.mail_server import MailServer, RefusedError, ServerError
 from notifications.models import DigestRun, NotificationPreference
 
 if TYPE_CHECKING:
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FAULTS_IN_A_ROW = 3
-ERROR_CHARS = 500
 # What the schedule's job does at most in one go: the next one goes on.
 JOB_BUDGET_S = 45.0
 
@@ -54,18 +52,6 @@ class Report:
     @property
     def done(self) -> int:
         return self.sent + self.nothing + self.skipped + self.failed + self.later
-
-
-class _RefusedError(Exception):
-    """The server took the connection and not this mail."""
-
-    def __init__(self, why: str, *, permanent: bool) -> None:
-        super().__init__(why)
-        self.permanent = permanent
-
-
-class _ServerError(Exception):
-    """It has nothing to do with this mail; the connection is not to be used any more."""
 
 
 def send_due(
@@ -128,7 +114,7 @@ class _Batch:
         self._report = report
         self._should_stop = should_stop
         self._after_each = after_each
-        self._connection = _Connection()
+        self._connection = MailServer()
         self._faults = 0
 
     def send(self) -> None:
@@ -171,7 +157,7 @@ class _Batch:
         try:
             message = mail.message(run, digest, preference)
             self._connection.open()
-        except _ServerError as fault:
+        except ServerError as fault:
             self._server_is_away(str(fault))
             return
         except Exception:
@@ -184,10 +170,10 @@ class _Batch:
     def _send(self, run: DigestRun, message: Any, counts: dict[str, int]) -> None:
         try:
             self._connection.send(message)
-        except _RefusedError as refusal:
+        except RefusedError as refusal:
             self._faults = 0
             self._refused(run, _without_address(str(refusal), run.user.email), permanent=refusal.permanent)
-        except _ServerError as fault:
+        except ServerError as fault:
             why = _without_address(str(fault), run.user.email)
             self._report.later += self._claimed.try_later(run, why)
             logger.warning("Digest %s of user %s: %s; it is tried again", run.pk, run.user_id, why)
@@ -222,67 +208,6 @@ class _Batch:
     def _server_is_away(self, why: str) -> None:
         self._report.server_away = why
         logger.error("The mail server is of no use now, the digests wait for the next run: %s", why)
-
-
-class _Connection:
-    """Django's mail backend, opened once, with one word for each kind of trouble."""
-
-    def __init__(self) -> None:
-        self._backend: Any = None
-
-    def open(self) -> None:
-        """Raises _ServerError."""
-        if self._backend is not None:
-            return
-        backend = get_connection()
-        try:
-            backend.open()
-        except (OSError, smtplib.SMTPException) as error:
-            raise _ServerError(_in_words(error)) from error
-        self._backend = backend
-
-    def send(self, message: Any) -> None:
-        """Returns when the server has taken the mail. Raises _RefusedError and _ServerError."""
-        try:
-            with metrics.MAIL_SECONDS.time():
-                self._backend.send_messages([message])
-        except smtplib.SMTPRecipientsRefused as error:
-            code, text = next(iter(error.recipients.values()))
-            if code == 421:
-                self._drop(_in_words(smtplib.SMTPResponseException(code, text)), error)
-            raise _RefusedError(_in_words(smtplib.SMTPResponseException(code, text)), permanent=code >= 500) from error
-        except smtplib.SMTPDataError as error:
-            if error.smtp_code == 421:
-                self._drop(_in_words(error), error)
-            raise _RefusedError(_in_words(error), permanent=error.smtp_code >= 500) from error
-        except smtplib.SMTPNotSupportedError as error:
-            raise _RefusedError(_in_words(error), permanent=True) from error
-        except (OSError, smtplib.SMTPException) as error:
-            self._drop(_in_words(error), error)
-        except ValueError as error:  # an address, or a header, that is none
-            raise _RefusedError(
-                f"{type(error).__name__}: the address or a header is not valid.", permanent=True
-            ) from error
-
-    def close(self) -> None:
-        if self._backend is not None:
-            backend, self._backend = self._backend, None
-            try:
-                backend.close()
-            except (OSError, smtplib.SMTPException):
-                logger.info("The connection to the mail server could not be closed in order")
-
-    def _drop(self, why: str, cause: Exception) -> None:
-        self.close()
-        raise _ServerError(why) from cause
-
-
-def _in_words(error: Exception) -> str:
-    if isinstance(error, smtplib.SMTPResponseException):
-        text = error.smtp_error
-        said = text.decode(errors="replace") if isinstance(text, bytes) else str(text)
-        return mail.readable(f"{error.smtp_code} {said}")[:ERROR_CHARS]
-    return mail.readable(f"{type(error).__name__}: {error}")[:ERROR_CHARS]
 
 
 def _without_address(text: str, address: str) -> str:
