@@ -168,7 +168,6 @@ def _speed(report: Report) -> Chart:
             for step in report.steps
         ],
         head=_("From (UTC)"),
-        wide=True,
     )
 
 

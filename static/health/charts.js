@@ -133,7 +133,7 @@ function lineOf({ label, colour, values, texts }) {
     borderWidth: 2,
     pointRadius: values.length > 40 ? 0 : 2,
     pointHoverRadius: 5,
-    tension: 0.25,
+    cubicInterpolationMode: "monotone",
     spanGaps: false,
   };
 }
@@ -176,7 +176,7 @@ function durations() {
 
 /** Stages differ by powers of ten: of the marks in between, 2 and 5 are named. */
 function magnitudes() {
-  const named = (value) => /^[125]/.test(value.toExponential());
+  const named = (value) => /^[125]e/.test(value.toExponential());
   return {
     ...durations(),
     type: "logarithmic",
