@@ -102,12 +102,11 @@ def message(found: Silence, user: User, now: dt.datetime) -> EmailMessage:
             "usual_gap": timesince(now - max(found.usual_gap, LEAST_SHOWN), now),
             "url": addresses.site(_page_of(found)),
         }
-        house = found.source.user_id is None
-        subject = (
-            _("The house webhook %(name)s has gone silent") if house else _("Your webhook %(name)s has gone silent")
-        )
+        subject = _("Your webhook %(name)s has gone silent")
+        if found.source.user_id is None:
+            subject = _("The house webhook %(name)s has gone silent")
         return EmailMessage(
-            subject=(of_house if house else own) % {"name": name},
+            subject=subject % {"name": name},
             body=render_to_string("notifications/mail/silent_source.txt", context),
             from_email=settings.BOUNCE_EMAIL or settings.DEFAULT_FROM_EMAIL,
             to=[user.email],
