@@ -25,7 +25,7 @@ def connection_established(position: Position | CatchUp, *, recovered: bool) -> 
     }
 
 
-def sending(*, stopped: bool) -> Frame:
+def sending(*, stopped: bool) -> dict[str, Any]:
     """Whether somebody has stopped sending for everybody (notifications/brake.py). It changes no position."""
     return {"type": "sending", "stopped": stopped}
 

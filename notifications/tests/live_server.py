@@ -25,7 +25,7 @@ class LiveServer:
     def cut(self) -> None:
         """Lose every connection as a tunnel does: without a word."""
         for connection in list(self.server.server_state.connections):
-            connection.loop.call_soon_threadsafe(connection.transport.abort)  # type: ignore[union-attr]  # both kinds have them
+            connection.loop.call_soon_threadsafe(connection.transport.abort)
 
 
 @contextmanager

@@ -40,7 +40,7 @@ def read_by(tree: ast.Module, constants: dict[str, str]) -> Iterator[str]:
             if (is_environment(of) and name in {"get", "setdefault"}) or (isinstance(of, ast.Name) and of.id == "env"):
                 asked = node.args[0]
         if isinstance(asked, ast.Constant):
-            yield asked.value
+            yield str(asked.value)
         elif isinstance(asked, ast.Name):
             yield constants[asked.id]
 
@@ -68,7 +68,7 @@ def defaults() -> dict[str, ast.expr]:
     tree = ast.parse(SETTINGS_FILE.read_text(encoding="utf-8"))
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     return {
-        call.args[0].value: next(keyword.value for keyword in call.keywords if keyword.arg == "default")
+        str(call.args[0].value): next(keyword.value for keyword in call.keywords if keyword.arg == "default")
         for call in calls
         if isinstance(call.func, ast.Attribute)
         and isinstance(call.func.value, ast.Name)
