@@ -11,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from scripts.processes import proportional_memory
+
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 10
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
@@ -77,7 +79,7 @@ class Program:
 
     def memory(self) -> int:
         """Octets that this process and its children occupy; what they share is counted once."""
-        return sum(_proportional_memory(pid) for pid in (self.pid, *_descendants(self.pid)))
+        return sum(proportional_memory(pid) for pid in (self.pid, *_descendants(self.pid)))
 
     def cpu_s(self) -> float:
         return sum(_cpu_s(pid) for pid in (self.pid, *_descendants(self.pid)))
@@ -110,13 +112,6 @@ def _descendants(pid: int) -> list[int]:
         for child in (task / "children").read_text().split():
             found += [int(child), *_descendants(int(child))]
     return found
-
-
-def _proportional_memory(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) * 1024
-    return 0
 
 
 def _cpu_s(pid: int) -> float:

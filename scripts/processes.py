@@ -152,6 +152,15 @@ def all_at_once(processes: Sequence[Process], act: Callable[[Process], None]) ->
         list(threads.map(act, processes))
 
 
+def proportional_memory(pid: int) -> int:
+    """Octets that it occupies, what forked processes share counted once among them; 0 when it has ended."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import redis
 
-from scripts.processes import Process
+from scripts.processes import Process, proportional_memory
 from scripts.stack import Stack
 
 PROC = Path("/proc")
@@ -79,12 +79,7 @@ def _sessions() -> Iterable[tuple[int, int]]:
 
 
 def _memory_mb(pid: int) -> float:
-    """Proportional set size: what forked processes share is counted once."""
-    try:
-        lines = (PROC / str(pid) / "smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0.0
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+    return proportional_memory(pid) / 2**20
 
 
 def _open_files(pid: int) -> int:
