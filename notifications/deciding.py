@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from django.db import DataError
 
@@ -27,9 +27,22 @@ class Decided(NamedTuple):
     decision: Decision
 
 
-def decide_each(user_ids: Iterable[int], facts: Facts, now: dt.datetime, *, braked: bool = False) -> dict[int, Decided]:
+# Other defaults than the model's, by the names of the fields, to see what they would do.
+Defaults = Mapping[str, Any]
+THE_DEFAULTS: Defaults = {}
+
+
+def decide_each(
+    user_ids: Iterable[int],
+    facts: Facts,
+    now: dt.datetime,
+    *,
+    braked: bool = False,
+    defaults: Defaults = THE_DEFAULTS,
+) -> dict[int, Decided]:
     """The decision about the notification for each of these users, by user id; who has no row has the defaults."""
-    return {user_id: decide_by(rules, facts, now, braked=braked) for user_id, rules in rules_of(user_ids).items()}
+    rules = rules_of(user_ids, defaults)
+    return {user_id: decide_by(own, facts, now, braked=braked) for user_id, own in rules.items()}
 
 
 def decide_by(rules: Rules, facts: Facts, now: dt.datetime, *, braked: bool = False) -> Decided:
@@ -37,13 +50,13 @@ def decide_by(rules: Rules, facts: Facts, now: dt.datetime, *, braked: bool = Fa
     return Decided(rules, preferences.braked(decision) if braked else decision)
 
 
-def rules_of(user_ids: Iterable[int]) -> dict[int, Rules]:
+def rules_of(user_ids: Iterable[int], defaults: Defaults = THE_DEFAULTS) -> dict[int, Rules]:
     """What each of these users wants, by user id, in at most three queries; the defaults for who has no row.
 
     The further windows of a user whose quiet hours are off are left out: they count for nothing then.
     """
-    rules = dict.fromkeys(user_ids, default_rules())
-    stored = _stored(list(rules))
+    rules = dict.fromkeys(user_ids, default_rules(defaults))
+    stored = [with_defaults(preference, defaults) for preference in _stored(list(rules))]
     windows: dict[int, list[QuietWindow]] = defaultdict(list)
     quiet = [preference.pk for preference in stored if preference.quiet_hours_enabled]
     for window in QuietWindow.objects.filter(preference__in=quiet):  # no query for none
@@ -53,14 +66,26 @@ def rules_of(user_ids: Iterable[int]) -> dict[int, Rules]:
         mutes[mute.user_id].append(mute)
     for preference in stored:
         rules[preference.user_id] = readable_rules(
-            preference, windows=windows[preference.pk], mutes=mutes[preference.user_id]
+            preference, windows=windows[preference.pk], mutes=mutes[preference.user_id], defaults=defaults
         )
     return rules
 
 
-def default_rules() -> Rules:
+def default_rules(defaults: Defaults = THE_DEFAULTS) -> Rules:
     """The preferences of a user without a row."""
-    return NotificationPreference().rules()
+    return with_defaults(NotificationPreference(), defaults).rules(windows=[], mutes=[])
+
+
+def with_defaults(preference: NotificationPreference, defaults: Defaults) -> NotificationPreference:
+    """Whatever says what the model's default says gets the other one; not to be saved."""
+    for name, value in defaults.items():
+        if getattr(preference, name) == default_of(name):
+            setattr(preference, name, value)
+    return preference
+
+
+def default_of(field: str) -> Any:
+    return NotificationPreference._meta.get_field(field).get_default()
 
 
 def _stored(user_ids: list[int]) -> list[NotificationPreference]:
@@ -75,11 +100,15 @@ def _stored(user_ids: list[int]) -> list[NotificationPreference]:
 
 
 def readable_rules(
-    preference: NotificationPreference, *, windows: Sequence[QuietWindow], mutes: Sequence[Mute]
+    preference: NotificationPreference,
+    *,
+    windows: Sequence[QuietWindow],
+    mutes: Sequence[Mute],
+    defaults: Defaults = THE_DEFAULTS,
 ) -> Rules:
     """What the rows say; the defaults when something in them is of another kind than the forms write."""
     try:
         return preference.rules(windows=windows, mutes=mutes)
     except (TypeError, ValueError, ArithmeticError):
         logger.exception(UNREADABLE, preference.user_id)
-        return default_rules()
+        return default_rules(defaults)

@@ -142,7 +142,7 @@ def _run_chunk(dispatch_id: int) -> bool:
         if dispatch.overtaken or signal.expires_at <= timezone.now():
             _finish(dispatch, DispatchState.CLOSED)
             return True
-        users = next_users(dispatch, signal)
+        users = next_users(dispatch, signal, most=CHUNK_USERS)
         batch = notify(signal, dispatch.revision, users, braked=dispatch.braked)
         _count(dispatch, batch)
         if len(users) < CHUNK_USERS:
@@ -163,15 +163,15 @@ def _locked(dispatch_id: int) -> Any:
     return found.select_for_update(of=("self",)).first()
 
 
-def next_users(dispatch: InsightDispatch, signal: Signal) -> list[int]:
-    """Ids of the next users whom the insight concerns, after the cursor, in order.
+def next_users(dispatch: InsightDispatch, signal: Signal, *, most: int | None = None) -> list[int]:
+    """Ids of the next users whom the insight concerns, after the cursor, in order; all of them without `most`.
 
     An owned signal concerns its owner; a house signal every active trader who was there when it came, staff only when
     they opted in.
     """
     if signal.user is not None:
         return [signal.user.pk] if signal.user.is_active and signal.user.pk > dispatch.cursor else []
-    return list(_ahead(dispatch).order_by("pk").values_list("pk", flat=True)[:CHUNK_USERS])
+    return list(_ahead(dispatch).order_by("pk").values_list("pk", flat=True)[:most])
 
 
 def _ahead(dispatch: InsightDispatch) -> QuerySet[User]:

@@ -14,7 +14,15 @@ from typing import Any
 
 from django.db import connection
 
-from notifications.deciding import Decided, decide_by, decide_each, default_rules
+from notifications.deciding import (
+    THE_DEFAULTS,
+    Decided,
+    Defaults,
+    decide_by,
+    decide_each,
+    default_of,
+    default_rules,
+)
 from notifications.models import Mute, NotificationPreference, QuietWindow, as_weekdays
 from notifications.preferences import UNTIL_LIFTED, Chosen, Facts, MuteKind, QuietMode, Reason, Verdict, chosen_by
 from notifications.priority import Priority
@@ -96,21 +104,21 @@ ODD = r"""(
 
 # No decision: the user changed the preferences after Python had judged them. Roll back and begin again.
 UNFORESEEN = "unforeseen"
+# Stands in the statements for the table of preferences.
+PREFERENCES = "<preferences>"
 NO_ROW = 0  # stands, among the users that Python decided for, for all who have no preferences
 
 _CASES = "\n".join(f"WHEN {condition} THEN '{reason}'" for reason, condition in RULES)
 
-JUDGE = f"""
+_JUDGE = f"""
 SELECT DISTINCT
     CASE WHEN {ODD} THEN preference.user_id END,
     CASE WHEN NOT {ODD} THEN {QUIET_HOURS} END
-FROM {_TABLE} preference
+FROM {PREFERENCES} preference
 WHERE preference.user_id = ANY(%(user_ids)s::bigint[]) AND (preference.quiet_hours_enabled OR {ODD})
 """
 
-# (user_id, reason, verdict, held_until, min_confidence, chosen, web, push, webhook) for each of %(user_ids)s; the last
-# three say which channels are on.
-DECIDE = f"""
+_DECIDE = f"""
 SELECT
     reader.user_id,
     coalesce(given.reason, rule.reason) AS reason,
@@ -123,7 +131,7 @@ SELECT
     coalesce(given.push, preference.push_enabled) AS push,
     coalesce(given.webhook, preference.webhook_enabled) AS webhook
 FROM unnest(%(user_ids)s::bigint[]) AS reader (user_id)
-LEFT JOIN {_TABLE} preference
+LEFT JOIN {PREFERENCES} preference
     -- The second condition bounds what is read of the table, whatever the planner expects.
     ON preference.user_id = reader.user_id AND preference.user_id = ANY(%(user_ids)s::bigint[])
 LEFT JOIN LATERAL (
@@ -145,6 +153,10 @@ CROSS JOIN LATERAL (
 ) AS rule
 """
 
+# (user_id, reason, verdict, held_until, min_confidence, chosen, web, push, webhook) for each of %(user_ids)s; the last
+# three say which channels are on.
+DECIDE = _DECIDE.replace(PREFERENCES, _TABLE)
+
 # The same columns, of users for whom Python has decided.
 GIVEN = """
 SELECT given.*
@@ -155,15 +167,47 @@ FROM jsonb_to_recordset(%(given)s::jsonb) AS given (
 """
 
 
-def judge(user_ids: Sequence[int], facts: Facts, now: dt.datetime, *, braked: bool) -> dict[str, Any]:
+def decide_with(defaults: Defaults) -> str:
+    """DECIDE with other defaults; the parameters are those that `judge` gives for the same."""
+    return _DECIDE.replace(PREFERENCES, _with(defaults))
+
+
+def _with(defaults: Defaults) -> str:
+    """`deciding.with_defaults` for the whole table."""
+    if not defaults:
+        return _TABLE
+    names = [field.column for field in NotificationPreference._meta.concrete_fields]
+    columns = (
+        f"CASE WHEN {name} = %(default_{name})s THEN %(changed_{name})s ELSE {name} END AS {name}"
+        if name in defaults
+        else name
+        for name in names
+    )
+    return f"(SELECT {', '.join(columns)} FROM {_TABLE})"
+
+
+def _values_of(defaults: Defaults) -> dict[str, Any]:
+    present = {f"default_{name}": default_of(name) for name in defaults}
+    return present | {f"changed_{name}": value for name, value in defaults.items()}
+
+
+def judge(
+    user_ids: Sequence[int],
+    facts: Facts,
+    now: dt.datetime,
+    *,
+    braked: bool,
+    defaults: Defaults = THE_DEFAULTS,
+) -> dict[str, Any]:
     """The parameters of DECIDE beside `user_ids`, with what Python has to judge for these users."""
+    values = _values_of(defaults)
     with connection.cursor() as cursor:
-        cursor.execute(JUDGE, {"user_ids": list(user_ids)})
+        cursor.execute(_JUDGE.replace(PREFERENCES, _with(defaults)), {"user_ids": list(user_ids)} | values)
         found = cursor.fetchall()
     odd = [user_id for user_id, _ in found if user_id is not None]
-    default = decide_by(default_rules(), facts, now, braked=braked)
-    return {
-        "given": given(decide_each(odd, facts, now, braked=braked) | {NO_ROW: default}),
+    default = decide_by(default_rules(defaults), facts, now, braked=braked)
+    return values | {
+        "given": given(decide_each(odd, facts, now, braked=braked, defaults=defaults) | {NO_ROW: default}),
         "quiet_hours": _quiet_hours((hours for _, hours in found if hours is not None), now),
         "now": now,
         "urgent": facts.priority == Priority.HIGH,

@@ -7,9 +7,11 @@ from typing import Any
 from django.contrib import admin
 from django.core.paginator import Page
 from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 
 from notifications import dispatching
+from notifications.admin.audience import audience_view
 from notifications.models import InsightChange, InsightDispatch, InsightNotification, SuppressedInsight
 from notifications.preferences import Reason, Verdict
 from signals.admin_search import by_strategy, by_symbol
@@ -40,6 +42,11 @@ class InsightDispatchAdmin(ReadOnlyAdmin):
     search_help_text = _("Symbol, strategy, id of the signal, or how its owner's name begins.")
     fields = ("signal", "revision", "state", "fingerprint", "opened_at", "finished_at", "cursor", "last_error")
     change_form_template = "admin/notifications/insightdispatch/change_form.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        """With the page that tells who would get an insight."""
+        who = path("audience/", self.admin_site.admin_view(audience_view), name="notifications_audience")
+        return [who, *super().get_urls()]
 
     @admin.display(description=_("sent"))
     def sent(self, dispatch: InsightDispatch) -> int:

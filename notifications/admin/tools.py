@@ -45,6 +45,12 @@ TOOLS = [
         _("One user and one insight: whether it came, when and over what, and if not, by which rule."),
         _("User, symbol, or id of the insight"),
     ),
+    Tool(
+        _("Who would get this?"),
+        "admin:notifications_audience",
+        decisions.PERMISSIONS,
+        _("An insight, or one thought up, by today's defaults and by others: how many it would reach, and whom."),
+    ),
 ]
 
 

@@ -36,6 +36,7 @@ from notifications.models import (
     PreferenceVersion,
     PushSubscription,
     QuietWindow,
+    SendingBrake,
     SuppressedInsight,
 )
 from notifications.preferences import Channel, MuteKind, Reason
@@ -60,7 +61,7 @@ MODELS = [
     SuppressedInsight,
 ]
 READ_ONLY = [model for model in MODELS if model is not NotificationPreference]
-WITH_A_PAGE_INSTEAD = {HealthFigures}
+WITH_A_PAGE_INSTEAD = {HealthFigures, SendingBrake}
 SEARCHES = {InsightDispatch: "EURUSD", InsightChange: "1"}
 
 
@@ -227,7 +228,7 @@ class TestActions:
 
         said = self.run(ada_client, "send_again", live, held)
 
-        assert said == "1 notification sent again. 1 left alone: held, or not for the browser."
+        assert said == "1 notification sent again. 1 left alone: held, not for the browser, or sending is stopped."
         held.refresh_from_db()
         assert held.seq is None
 

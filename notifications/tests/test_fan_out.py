@@ -407,9 +407,9 @@ def traders(db: None) -> list[User]:
     return users
 
 
-def unannounced(make_signal: MakeSignal, owner: User | None = None) -> Signal:
+def unannounced(make_signal: MakeSignal, owner: User | None = None, **fields: Any) -> Signal:
     """An insight that no receiver has seen."""
-    signal = make_signal(owner)
+    signal = make_signal(owner, **fields)
     TradeValidation.objects.bulk_create([TradeValidation(signal=signal, truth_index=Decimal(82), status="approved")])
     return signal
 

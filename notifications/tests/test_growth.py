@@ -62,7 +62,7 @@ def test_the_next_users_are_found_without_those_before_the_cursor(
     last_but_ten = InsightDispatch(signal=signal, revision=1, cursor=crowd[-11].pk)
 
     with explained() as plans:
-        found = dispatching.next_users(last_but_ten, signal)
+        found = dispatching.next_users(last_but_ten, signal, most=10)
 
     assert found == [user.pk for user in crowd[-10:]]
     assert max(map(most_rows, plans)) <= 11
