@@ -42,7 +42,8 @@ def test_every_unit_is_one_that_systemd_reads(unit: Path, tmp_path: Path) -> Non
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd is not here")
     instance = tmp_path / unit.name.replace("@.", "@8001.")
-    text = unit.read_text(encoding="utf-8") + COMMON.read_text(encoding="utf-8")
+    parts = [unit, COMMON, *sorted((units.UNITS / f"{unit.name}.d").glob("*.conf"))]
+    text = "".join(part.read_text(encoding="utf-8") for part in parts)
     instance.write_text(text.replace(units.PYTHON, "/bin/true"), encoding="utf-8")
 
     done = subprocess.run(
