@@ -67,7 +67,7 @@ def delete_old(
     *,
     include_unread: bool = False,
     batch_size: int = DEFAULT_BATCH_SIZE,
-    after_batch: Callable[[Rows], None] = lambda deleted: None,
+    after_batch: Callable[[Rows], object] = lambda deleted: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Rows:
     """Delete what is past its time, each batch in a transaction of its own; return what went.

@@ -80,7 +80,7 @@ def limit_of(alerts: Sequence[dt.datetime]) -> tuple[dt.timedelta, dt.timedelta]
         return None
     times = sorted(map(market_time, alerts))
     gaps = sorted((later - earlier for earlier, later in pairwise(times)), reverse=True)
-    usual = median(gaps)
+    usual = dt.timedelta(seconds=median(gap.total_seconds() for gap in gaps))
     return usual, max(LEAST, TIMES_THE_MEDIAN * usual, TIMES_THE_LONG_PAUSE * gaps[LONG_PAUSE - 1])
 
 

@@ -126,7 +126,7 @@ class Command(BaseCommand):
 
     stop: StopRequest
 
-    def work(self, **options: Any) -> Mapping[str, int] | None:
+    def work(self, *args: Any, **options: Any) -> Mapping[str, int] | None:
         """Do it; ask `self.stop.requested` between two steps. Returns what was done, in numbers, for the log; None for
         what only reads."""
         raise NotImplementedError
@@ -151,11 +151,11 @@ class Command(BaseCommand):
                 self.stdout.write(self.left)
             sys.exit(code)
 
-    def ends_well_when_stopped(self, **options: Any) -> bool:
+    def ends_well_when_stopped(self, *args: Any, **options: Any) -> bool:
         """Whether it was to go on until it is stopped, and so has done all of its work."""
         return False
 
-    def lock(self, **options: Any) -> AbstractContextManager[None]:
+    def lock(self, *args: Any, **options: Any) -> AbstractContextManager[None]:
         """What a command that has to be alone holds meanwhile."""
         return locks.in_database(self.name)
 
