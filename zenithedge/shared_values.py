@@ -46,7 +46,7 @@ class WeighedHistogram(Histogram):
     """A histogram that takes many equal observations at the price of one."""
 
     def observe_many(self, amount: float, count: int) -> None:
-        self._raise_if_not_observable()
+        self._raise_if_not_observable()  # type: ignore[no-untyped-call]  # the library has no types here
         self._sum.inc(amount * count)
         self._buckets[bisect_left(self._upper_bounds, amount)].inc(count)
 

@@ -289,7 +289,7 @@ def test_no_log_of_a_server_shows_a_secret(tmp_path: Path, server: str, form: st
     try:
         cookie = {"Cookie": f"sessionid={planted['cookie']}; csrftoken={planted['cookie']}"}
         for path in ("/", f"/accounts/reset/MQ/{planted['reset']}/", "/notifications/api/list/"):
-            ask(site + path, **cookie)
+            ask(site + path, None, **cookie)
         ask(f"{site}/notifications/digest/unsubscribe/1.{planted['leave']}/")
         ask(f"{site}/signals/webhook/{planted['token']}/", ALERT | {"api_key": planted["key"]})
         ask(f"{site}/metrics", Authorization=f"Bearer {planted['token']}")

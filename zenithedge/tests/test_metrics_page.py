@@ -48,6 +48,7 @@ def counted() -> Iterator[Described]:
     assert sign_in.SIGN_INS_REFUSED in REGISTRY._collector_to_names  # declared where it is counted
     for metric in REGISTRY._collector_to_names:
         assert isinstance(metric, MetricWrapperBase)
+        assert metric._type is not None
         suffix = "_total" if metric._type == "counter" else ""
         yield Described(metric._name + suffix, metric._type, frozenset(metric._labelnames))
 
@@ -147,6 +148,7 @@ def test_every_series_that_there_can_be_fits_into_the_files_that_are_reserved() 
     used = {"counter": 8, "histogram": 8, "gauge": 8}
     for metric in REGISTRY._collector_to_names:
         assert isinstance(metric, MetricWrapperBase)
+        assert metric._type is not None
         children = 1
         for label in metric._labelnames:
             children *= labels[label]
