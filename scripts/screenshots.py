@@ -43,6 +43,7 @@ def main() -> None:
                     take_all(context, site, pages, f"{screen}-{theme}")
                     context.close()
         take_mail(browser, site)
+        take_health(browser, site)
 
 
 def take_mail(browser: Browser, site: Site) -> None:
@@ -54,6 +55,22 @@ def take_mail(browser: Browser, site: Site) -> None:
             path = FOLDER / f"digest-{width}-{theme}.jpg"
             page.screenshot(path=path, type="jpeg", quality=QUALITY, full_page=True)
             page.close()
+
+
+def take_health(browser: Browser, site: Site) -> None:
+    """Last of all: it fills the site with made-up traders, so that the figures have a month behind them."""
+    site.fill_with_a_month()
+    for screen, (width, height) in SCREENS.items():
+        for theme in THEMES:
+            context = browser.new_context(
+                viewport={"width": width, "height": height}, color_scheme=theme, reduced_motion="reduce"
+            )
+            context.add_cookies([{"name": "sessionid", "value": site.sessions["ada"], "url": site.url}])
+            page = context.new_page()
+            page.goto(f"{site.url}/admin/notifications/healthfigures/?range=7d", wait_until="networkidle")
+            path = FOLDER / f"health-{screen}-{theme}.jpg"
+            page.screenshot(path=path, type="jpeg", quality=QUALITY, full_page=screen == "1440")
+            context.close()
 
 
 def take_all(context: BrowserContext, site: Site, pages: dict[str, Show], kind: str) -> None:

@@ -11,6 +11,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.core.management import call_command
 from django.db import connection
@@ -268,6 +269,14 @@ def test_the_json_has_a_shape_to_rely_on(rows: None) -> None:
     assert printed["hidden"] == [{"reason": "muted", "users": 21, "insights": 3}]
     assert printed["dispatches"]["number"] == printed["due"]["webhook"]["number"] == printed["silent"] == 1
     assert dt.datetime.fromisoformat(printed["since"]) == Range.DAY.begin(timezone.now())
+
+
+def test_every_key_of_the_json_is_documented(rows: None) -> None:
+    documented = set(re.findall(r"`(\w+)`", (settings.BASE_DIR / "docs/health.md").read_text(encoding="utf-8")))
+    printed = json.loads(said("--json"))
+    stage = printed["latency"]["received_committed"]
+    inner = {*printed["checks"][0], *printed["deliveries"]["push"], *stage, *printed["dispatches"]}
+    assert {*printed, *inner} - documented == set()
 
 
 def test_the_table_can_be_read(rows: None) -> None:

@@ -171,6 +171,12 @@ class Site:
         """Count the figures of the delivery health page."""
         self._manage("roll_up_figures")
 
+    def fill_with_a_month(self) -> None:
+        """Made-up traders with a month of notifications, and the figures of all that."""
+        numbers = ("--users", "200", "--notifications", "20000")
+        self._manage("seed_notifications", *numbers, "--yes-into-this-database")
+        self.roll_up()
+
     def replay(self, first: str, last: str) -> None:
         """Post the setups of these days of real market data to the webhook; days as YYYY-MM-DD."""
         days = ["--from", first, "--to", last, "--position", str(self._folder / "replay.json")]
