@@ -6,6 +6,7 @@ Each entry is also a command. deploy/crontab and the timers in deploy/systemd ru
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from notifications import changes, lifecycle, metrics, retention, sessions, silent_sources
@@ -53,3 +54,9 @@ JOBS = (
     Job("clean up", DAY_S, 15 * 60, retention.delete_old, command="cleanup_notifications"),
     Job("clear expired sessions", DAY_S, 20 * 60, sessions.clear_expired, command="clearsessions"),  # Django's own
 )
+
+
+def counted(command: str) -> AbstractContextManager[None]:
+    """Counts a command as the job that it is, for where cron or timers run the schedule; nothing for any other."""
+    names = [job.name for job in JOBS if job.command == command]
+    return metrics.job(names[0]) if names else nullcontext()

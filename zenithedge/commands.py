@@ -19,7 +19,7 @@ import threading
 import time
 from argparse import RawDescriptionHelpFormatter
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from enum import IntEnum
 from types import FrameType
 from typing import Any, ClassVar
@@ -27,6 +27,7 @@ from typing import Any, ClassVar
 from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
 from tqdm import tqdm
 
+from notifications import schedule
 from zenithedge import locks
 
 logger = logging.getLogger(__name__)
@@ -136,7 +137,8 @@ class Command(BaseCommand):
         done: Mapping[str, int] | None = {}
         with self._alone(**options), StopRequest.watched(interrupting=self.interrupted) as self.stop:
             try:
-                done = self.work(**options)
+                with nullcontext() if options.get("dry_run") else schedule.counted(self.name):
+                    done = self.work(**options)
             except KeyboardInterrupt:
                 self.stop.signal_number = self.stop.signal_number or signal.SIGINT
             except CommandError as error:

@@ -6,11 +6,13 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Callable
 from decimal import Decimal
+from io import StringIO
 from typing import Any
 
 import pytest
 import time_machine
 from django.contrib.auth.models import User
+from django.core.management import call_command
 from django.db import transaction
 from django.test import Client
 from django.urls import reverse
@@ -209,6 +211,17 @@ def test_a_job_counts_as_done_when_it_does_not_raise(monkeypatch: pytest.MonkeyP
         Job("of this test", 10, 0, lambda: 1 / 0).run()
     assert value(metrics.JOB_LAST_SUCCESS, "", **done) == 1000
     assert value(metrics.JOB_SECONDS, "_count", **done) == 2
+
+
+def test_a_command_counts_as_the_job_that_it_is() -> None:
+    """For where cron or timers run the schedule. One that only says what it would do has done nothing."""
+    job = {"task": "clean up"}
+    with time_machine.travel(3000.0, tick=False):
+        call_command("cleanup_notifications", "--dry-run", stdout=StringIO())
+    assert value(metrics.JOB_LAST_SUCCESS, "", **job) != 3000
+    with time_machine.travel(3000.0, tick=False):
+        call_command("cleanup_notifications", stdout=StringIO())
+    assert value(metrics.JOB_LAST_SUCCESS, "", **job) == 3000
 
 
 def test_what_the_sweep_finds_is_counted(alice: User, make_signal: MakeInsight, hints: list[Any]) -> None:
