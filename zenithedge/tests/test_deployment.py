@@ -109,7 +109,9 @@ def test_images_are_pinned_and_run_as_nobody_in_particular() -> None:
     assert all(re.search(r":\d+\.?\d*[\w.-]*$", image) for image in from_elsewhere), from_elsewhere
     application = DOCKERFILE[DOCKERFILE.index("AS application") : DOCKERFILE.index("AS proxy-configuration")]
     assert re.findall(r"^USER (\S+)", application, flags=re.MULTILINE) == ["10001:10001"]
+    proxy = DOCKERFILE[DOCKERFILE.index("AS proxy\n") :]
     assert "nginx-unprivileged" in DOCKERFILE
+    assert re.findall(r"^USER (\S+)", proxy, flags=re.MULTILINE)[-1] == "101"
 
 
 def test_no_secret_can_get_into_an_image() -> None:
