@@ -10,17 +10,19 @@ from __future__ import annotations
 import asyncio
 import atexit
 import logging
-from collections import defaultdict
-from collections.abc import Awaitable, Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
+
+from django.db import Error as DatabaseFault
 
 from notifications import brake, realtime, sessions, stream
 from notifications.hub import Hub
 from notifications.positions import SentPosition
 from notifications.sessions import SignIn
-from notifications.stream import CatchUp
+from notifications.stream import CatchUp, Place
 from notifications.threads import in_database
 
 logger = logging.getLogger(__name__)
@@ -43,6 +45,7 @@ CHECK_S = 10.0
 # In slices, spread over that time: threads that work take the interpreter from the sockets for milliseconds at a time.
 CHECKED_AT_ONCE = 250
 LOOKED_AT_ONCE = 2000  # positions are read more quickly
+HEALED_AT_ONCE = 100  # users whose missed rows are read in three queries
 # Of that time; the rest is for the next round to begin in time.
 CHECK_ROUND = 0.8
 
@@ -187,11 +190,12 @@ class Registry:
         if not behind:
             return
         await _wait_for_hints()
-        groups: defaultdict[tuple[int, int, str], list[Socket]] = defaultdict(list)
+        places: defaultdict[Place, list[Socket]] = defaultdict(list)
         for socket, position in behind:
             if socket.position.through == position.through:
-                groups[socket.user_id, position.through, position.epoch].append(socket)
-        await _each(self._heal(*place, sockets) for place, sockets in groups.items())
+                places[Place(socket.user_id, position.through, position.epoch)].append(socket)
+        rounds = _one_of_a_user(places)
+        await _each(self._heal(dict(some)) for one in rounds for some in _slices(list(one.items()), HEALED_AT_ONCE))
 
     async def look_at_brake(self) -> None:
         """Tell the sockets when sending was stopped for everybody, or goes on. No hint says so: it is told seldom."""
@@ -228,11 +232,19 @@ class Registry:
             ]
         return behind
 
-    async def _heal(self, user_id: int, through: int, epoch: str, sockets: list[Socket]) -> None:
-        missed = await in_database(stream.catch_up, user_id, since=through, epoch=epoch)
-        for socket in sockets:
-            if socket.idle:  # else in the next poll
-                socket.send_missed(missed, since=through)
+    async def _heal(self, places: Mapping[Place, Sequence[Socket]]) -> None:
+        """Places of different users. Where they cannot be asked for together, each is by itself."""
+        try:
+            missed = await in_database(stream.catch_up_together, list(places))
+        except DatabaseFault:
+            if len(places) == 1:
+                raise
+            await _each(self._heal({place: sockets}) for place, sockets in places.items())
+            return
+        for place, sockets in places.items():
+            for socket in sockets:
+                if socket.idle:  # else in the next poll
+                    socket.send_missed(missed[place], since=place.since)
 
     async def _poll_forever(self) -> None:
         while True:
@@ -262,6 +274,18 @@ async def _set_or_after(event: asyncio.Event, seconds: float) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
+
+
+def _one_of_a_user(places: Mapping[Place, list[Socket]]) -> list[dict[Place, list[Socket]]]:
+    """In rounds, each with one place of a user at most: two tabs may have got differently far."""
+    rounds: list[dict[Place, list[Socket]]] = []
+    seen: Counter[int] = Counter()
+    for place, sockets in places.items():
+        if seen[place.user_id] == len(rounds):
+            rounds.append({})
+        rounds[seen[place.user_id]][place] = sockets
+        seen[place.user_id] += 1
+    return rounds
 
 
 def _slices(everything: Sequence[T], size: int) -> Iterator[Sequence[T]]:

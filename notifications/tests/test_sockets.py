@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -16,6 +16,7 @@ from notifications import hub, lifecycle, outbox, realtime, sockets, stream
 from notifications.hub import Hub
 from notifications.manager import NotificationManager
 from notifications.models import Inbox, InsightNotification
+from notifications.stream import Place
 from notifications.tests import tabs
 from notifications.tests.conftest import NewInsight, OpenTab
 from notifications.tests.rows import store_notification
@@ -215,11 +216,36 @@ async def test_the_poll_asks_one_query_for_all_users_when_nothing_changed(
         return last_seqs(user_ids)
 
     monkeypatch.setattr(stream, "last_seqs", counted)
-    monkeypatch.setattr(stream, "catch_up", None)
+    monkeypatch.setattr(stream, "catch_up_together", None)
     await registry().poll()
     assert asked == [{alice.pk, bob.pk}]
     for tab in opened:
         await tab.settled()
+
+
+async def test_what_many_users_missed_is_asked_for_together(
+    alice: User,
+    bob: User,
+    open_tab: OpenTab,
+    new_insight: NewInsight,
+    other_process: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened = [await open_tab(user) for user in (alice, alice, bob)]
+    for user in (alice, bob):
+        await new_insight(user)
+    asked: list[set[int]] = []
+    catch_up = stream.catch_up_together
+
+    def counted(places: Sequence[Place]) -> dict[Place, stream.CatchUp]:
+        asked.append({place.user_id for place in places})
+        return catch_up(places)
+
+    monkeypatch.setattr(stream, "catch_up_together", counted)
+    await registry().poll()
+
+    assert asked == [{alice.pk, bob.pk}]
+    assert [(await tab.frame())["seq"] for tab in opened] == [1, 1, 1]
 
 
 async def test_a_fault_for_one_user_keeps_nothing_from_the_others(
@@ -234,15 +260,15 @@ async def test_a_fault_for_one_user_keeps_nothing_from_the_others(
     alices, bobs = await open_tab(alice), await open_tab(bob)
     await new_insight(alice)
     await new_insight(bob)
-    catch_up = stream.catch_up
+    catch_up = stream.catch_up_together
 
-    def failing_for_alice(user_id: int, **asked: Any) -> stream.CatchUp:
-        if user_id == alice.pk:
+    def failing_for_alice(places: Sequence[Place]) -> dict[Place, stream.CatchUp]:
+        if alice.pk in {place.user_id for place in places}:
             raise OperationalError("deadlock")
-        return catch_up(user_id, **asked)
+        return catch_up(places)
 
     with monkeypatch.context() as broken, caplog.at_level(logging.CRITICAL, logger="notifications"):
-        broken.setattr(stream, "catch_up", failing_for_alice)
+        broken.setattr(stream, "catch_up_together", failing_for_alice)
         await registry().poll()
     assert (await bobs.frame())["seq"] == 1
     await registry().poll()

@@ -73,6 +73,41 @@ class TestPositions:
         assert stream.position(alice.pk).last_seq == 8
 
 
+class TestCatchingUpTogether:
+    """The tick's way, for the users of many sockets."""
+
+    def test_gives_each_what_it_gets_alone(
+        self, alice: User, bob: User, ada: User, make_insight: MakeInsight, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(stream, "MAX_CATCH_UP_ROWS", 3)
+        for user, missed in ((alice, 2), (bob, 4), (ada, 1)):
+            for _ in range(missed):
+                make_insight(user)
+        users = {user.pk: user.inbox.epoch for user in (alice, bob, ada)}
+        for since in (0, 1, 9):
+            for epochs in (users, users | {ada.pk: "other"}):
+                places = [stream.Place(user_id, since, epoch) for user_id, epoch in epochs.items()]
+                alone = {place: stream.catch_up(place.user_id, since=since, epoch=place.epoch) for place in places}
+                for most in (2000, 2):
+                    monkeypatch.setattr(stream, "ROWS_TOGETHER", most)
+                    assert stream.catch_up_together(places) == alone
+
+    def test_asks_as_much_for_many_as_for_few(
+        self,
+        alice: User,
+        bob: User,
+        ada: User,
+        make_insight: MakeInsight,
+        django_assert_num_queries: DjangoAssertNumQueries,
+    ) -> None:
+        places = []
+        for user in (alice, bob, ada):
+            make_insight(user)
+            places.append(stream.Place(user.pk, 0, user.inbox.epoch))
+            with django_assert_num_queries(3):
+                stream.catch_up_together(places)
+
+
 class TestMarkingAllRead:
     def test_is_one_change_that_stamps_every_row(
         self, alice: User, three_unread: list[InsightNotification], hints: list[tuple[int, dict[str, Any]]]
