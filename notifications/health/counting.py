@@ -84,7 +84,8 @@ class _Periods:
         """Rows whose `moment` lies in them, each with the hour or minute of it."""
         truncate = TruncHour if self.length is Length.HOUR else TruncMinute
         within = {f"{moment}__gte": self.begin, f"{moment}__lt": self.end}
-        return rows.filter(**within).order_by().annotate(at=truncate(moment, tzinfo=dt.UTC))
+        found: QuerySet[Any] = rows.filter(**within).order_by().annotate(at=truncate(moment, tzinfo=dt.UTC))
+        return found
 
     def of(self, at: dt.datetime) -> Counts:
         return self.counted[self.length.begin(at)]
