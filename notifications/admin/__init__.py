@@ -13,8 +13,10 @@ from notifications.admin.preferences import (
     PreferenceVersionAdmin,
     QuietWindowAdmin,
 )
+from notifications.admin.sign_ins import AccessAttemptAdmin
 
 __all__ = [
+    "AccessAttemptAdmin",
     "AccountAdmin",
     "DigestRunAdmin",
     "HealthFiguresAdmin",

@@ -13,6 +13,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from notifications.signing_out import NotOnRecordError, sign_out_everywhere
+from zenithedge.admin import deleting
 from zenithedge.admin.lists import ListAdmin
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class AccountAdmin(ListAdmin, UserModelAdmin):
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """The list asks for no single account, so superusers' are looked for here."""
-        if not request.user.is_superuser and any(account.is_superuser for account in objs):
+        if not request.user.is_superuser and any(each.is_superuser for each in objs[: deleting.MOST_CHOSEN]):
             return [], {}, {str(get_user_model()._meta.verbose_name)}, []
         return super().get_deleted_objects(objs, request)
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from notifications.models import NotificationDeliveryLog, OutgoingWebhook, PushSubscription
@@ -95,7 +96,7 @@ class PushSubscriptionAdmin(ReadOnlyAdmin):
 
 def shortened(key: str) -> str:
     """Enough to tell two keys apart, too little to use."""
-    return f"{key[:4]}… ({len(key)} characters)"
+    return gettext("%(start)s… (%(count)s characters)") % {"start": key[:4], "count": len(key)}
 
 
 @admin.register(OutgoingWebhook)

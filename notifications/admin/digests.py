@@ -6,8 +6,8 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from notifications.digests import runs
 from notifications.models import DigestRun, DigestState
@@ -44,7 +44,7 @@ class DigestRunAdmin(ReadOnlyAdmin):
         if run.state != DigestState.PENDING:
             return ""
         if run.lease_until and run.lease_until > timezone.now():
-            return "being sent"
+            return gettext("being sent")
         return f"{run.next_attempt_at:%Y-%m-%d %H:%M} UTC"
 
     @admin.display(description=_("what was in it"))
@@ -63,4 +63,5 @@ class DigestRunAdmin(ReadOnlyAdmin):
         self.message_user(request, said % {"count": sum(opened)}, messages.SUCCESS)
         if not all(opened):
             left = len(opened) - sum(opened)
-            self.message_user(request, f"{left} left alone: on the way already.", messages.WARNING)
+            words = gettext("%(count)s left alone: on the way already.") % {"count": left}
+            self.message_user(request, words, messages.WARNING)

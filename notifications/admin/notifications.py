@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from notifications.health import classes
+from notifications.admin.unread import UnreadFilter
 from notifications.manager import NotificationManager
 from notifications.models import Inbox, InsightNotification, NotificationDeliveryLog
 from signals.admin_search import by_strategy, by_symbol
@@ -142,7 +142,8 @@ class InsightNotificationAdmin(ReadOnlyAdmin):
         if not self.few_enough(request, queryset, MOST_SENT_AGAIN):
             return
         sent = [NotificationManager.send_again(notification) for notification in queryset]
-        self._say(request, "sent again", sum(sent))
+        said = ngettext("%(count)d notification sent again.", "%(count)d notifications sent again.", sum(sent))
+        self.message_user(request, said % {"count": sum(sent)}, messages.SUCCESS)
         if not all(sent):
             left = len(sent) - sum(sent)
             self.message_user(
@@ -159,28 +160,9 @@ class InsightNotificationAdmin(ReadOnlyAdmin):
             NotificationManager.mark_read(notification.user, notification.pk)
             for notification in queryset.filter(read=False).select_related("user")
         ]
-        self._say(request, "marked read", sum(result is not None and result.changed for result in results))
-
-    def _say(self, request: HttpRequest, what: str, count: int) -> None:
-        said = ngettext("%(count)d notification %(what)s.", "%(count)d notifications %(what)s.", count)
-        self.message_user(request, said % {"count": count, "what": what}, messages.SUCCESS)
-
-
-class UnreadFilter(admin.SimpleListFilter):
-    """By the classes of the delivery health page."""
-
-    title = _("unread")
-    parameter_name = "unread"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, classes.in_words(name)) for name in classes.NAMES]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if self.value() not in classes.NAMES:
-            return queryset
-        least, next_least = classes.bounds(str(self.value()))
-        above = queryset.filter(unread_count__gte=least)
-        return above if next_least is None else above.filter(unread_count__lt=next_least)
+        count = sum(result is not None and result.changed for result in results)
+        said = ngettext("%(count)d notification marked read.", "%(count)d notifications marked read.", count)
+        self.message_user(request, said % {"count": count}, messages.SUCCESS)
 
 
 @admin.register(Inbox)

@@ -16,7 +16,9 @@ from django.utils.translation import gettext_lazy as _
 from notifications import preference_history
 from notifications.admin.decisions import decision_view
 from notifications.forms import WEEKDAYS, NamesField, SymbolsField, TimeZoneField
+from notifications.json_preferences import window_payload
 from notifications.models import Mute, NotificationPreference, PreferenceVersion, QuietWindow
+from notifications.preference_words import windows_in_words
 from notifications.preferences import canonical_strategies, canonical_symbols
 from zenithedge.admin.filters import ChosenFilter, DaysFilter, ValueFilter
 from zenithedge.admin.lists import ListAdmin
@@ -147,7 +149,7 @@ class NotificationPreferenceAdmin(ListAdmin):
     @admin.display(description=_("further quiet windows"))
     def further_windows(self, preference: NotificationPreference) -> str:
         windows = QuietWindow.objects.filter(preference_id=preference.pk)
-        return "; ".join(f"{row.start:%H:%M}–{row.end:%H:%M} on {row.weekdays}" for row in windows) or gettext("none")
+        return windows_in_words([window_payload(row.rule) for row in windows])
 
     @admin.display(description=_("mutes"))
     def mutes(self, preference: NotificationPreference) -> str:

@@ -81,6 +81,7 @@ class TestCounting:
 
         assert InsightNotification.objects.count() == counting.EXACT_UP_TO
         assert len(many) == len(one)
+        assert all("LIMIT 100001" in query["sql"] for query in many if "COUNT" in query["sql"])
         assert "200 100,000 insight notifications The first 10,000 can be paged through" in words_of(response)
         assert len(response.context["cl"].result_list) == 50
 
