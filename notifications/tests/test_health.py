@@ -155,9 +155,8 @@ def test_a_report_says_what_the_rows_say(alice: User, bob: User, make_old: MakeO
     assert [step.notifications for step in found.steps] == [
         sum(step.begins_at <= created_at < step.ends_at for _, created_at in rows) for step in found.steps
     ]
-    times = logs.filter(channel="websocket").values_list(
-        "notification__signal__received_at", "attempted_at", "acknowledged_at"
-    )
+    web = logs.filter(channel="websocket")
+    times: list[Any] = list(web.values_list("notification__signal__received_at", "attempted_at", "acknowledged_at"))
     whole = [
         (acknowledged_at - received_at).total_seconds()
         for received_at, sent_at, acknowledged_at in times
