@@ -21,11 +21,11 @@ run: .venv/.run ## Start the site with demo accounts and a replay of market data
 stack: .venv/.dev ## Start PostgreSQL, Redis, two servers, Celery and nginx, as in production
 	@exec $(PY) -m scripts.stack
 
-test: .venv/.dev ## Front end; database and socket tests on PostgreSQL and Redis; everything on SQLite
+test: .venv/.dev ## Each test once: front end, browser, database and sockets on PostgreSQL and Redis, the others on SQLite
 	@exec $(PY) -m scripts.run_tests
 
-test-all: .venv/.dev ## The same on PostgreSQL and Redis, on the other channel layer, under uvicorn, and with processes killed
-	@exec $(PY) -m scripts.run_tests --all-on-services
+test-all: .venv/.dev ## Each on the other database, on the other channel layer, under uvicorn, and with processes killed
+	@exec $(PY) -m scripts.run_tests --elsewhere
 
 lint: lint-python lint-types lint-templates lint-frontend lint-django lint-alerts ## Style, types, templates, front end, Django's checks, alert rules
 

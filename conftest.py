@@ -38,6 +38,17 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("tests")
 
 
+DATABASE = {"db", "transactional_db"}
+
+
+@pytest.hookimpl(tryfirst=True)  # marks are selected by after it
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what uses the database: all else is the same on any, and need not run on the other one too."""
+    for item in items:
+        if item.get_closest_marker("django_db") or DATABASE & set(getattr(item, "fixturenames", ())):
+            item.add_marker("database")
+
+
 @pytest.fixture(autouse=True)
 def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """The real algorithm, once round instead of a million times: else making the cast takes longer than its tests."""

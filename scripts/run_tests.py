@@ -1,7 +1,9 @@
 """`make test` and `make test-all`: get what the tests need, then run them in phases; the first failing one ends it.
 
-`make test` looks at every promise once; `make test-all` at the same on what else the site can run on: PostgreSQL and
-Redis, the other channel layer, the other server, and with one process after another killed.
+`make test` runs each test once, where it says most: those marked `services` on PostgreSQL and Redis, all others on
+SQLite and in memory. `make test-all` runs them the other way round, except what uses no database and is the same on
+both; then on what else the site can run on: the other channel layer, the other server and a telephone's screen; and it
+kills one process after another.
 """
 
 import argparse
@@ -19,7 +21,7 @@ from scripts import needs
 ROOT = Path(__file__).resolve().parent.parent
 FRONT_END_TESTS = "static/notifications/tests/*.test.js"
 PYTEST = (sys.executable, "-m", "pytest", "-q")
-ON_EVERY_CORE = ("-n", "auto", "--dist", "loadfile")  # each process has an SQLite file and a channel layer of its own
+ON_EVERY_CORE = ("-n", "auto", "--dist", "worksteal")  # each process has an SQLite file and a channel layer of its own
 # A server and a Chromium are at work already: more processes than this would only be in each other's way.
 BROWSERS = ("-n", "auto", "--maxprocesses=4", "--dist", "worksteal")
 ON_SERVICES = (sys.executable, "-m", "scripts.with_services")
@@ -28,7 +30,7 @@ ON_SERVICES = (sys.executable, "-m", "scripts.with_services")
 PROCESSES_ON_SERVICES = tuple(
     part for number in range(os.cpu_count() or 1) for part in ("--tx", f"popen//env:REDIS_PREFIX=tests-{number}")
 )
-ON_EVERY_CORE_OF_SERVICES = (*PROCESSES_ON_SERVICES, "--dist", "loadfile")
+ON_EVERY_CORE_OF_SERVICES = (*PROCESSES_ON_SERVICES, "--dist", "worksteal")
 # Who speaks and who listens on a channel layer; the other layer has another way to do both.
 ON_BOTH_LAYERS = tuple(
     f"notifications/tests/test_{name}.py"
@@ -47,8 +49,9 @@ ON_BOTH_LAYERS = tuple(
 )
 # What one server can do that another may not: pages, sockets, alerts, sign-outs, one that is killed and comes back, or
 # cannot be reached. The other tests that start one run under both already (sockets, sign-ins elsewhere), or look at the
-# pages that are made of the same answers, which would double the browser's minutes for nothing.
-WITH_A_SERVER = tuple(f"notifications/tests/browser/test_{name}.py" for name in ("story", "offline"))
+# pages that are made of the same answers: those on a telephone that repeat what was done at a desk come along.
+UNDER_THE_OTHER_SERVER = "browser and (server or narrow)"
+UVICORN = {"TEST_SERVER": "uvicorn"}
 FAULTS = (sys.executable, "-m", "scripts.faults")
 # The tests say themselves what they run on.
 NOT_FOR_TESTS = (
@@ -76,21 +79,21 @@ class Phase:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--all-on-services", action="store_true", help="the same on what else the site can run on")
-    all_on_services: bool = parser.parse_args().all_on_services
+    parser.add_argument("--elsewhere", action="store_true", help="on what else the site can run on")
+    elsewhere: bool = parser.parse_args().elsewhere
     print("What the tests need:", flush=True)
     chromium = _have(needs.chromium)
     services = _have(needs.services)
     node = _have(needs.node_js)
     packages = _have(needs.node_packages)
-    nginx = _have(needs.nginx) if all_on_services else None
-    complete = bool(chromium and services and node and packages and (nginx or not all_on_services))
+    nginx = _have(needs.nginx) if elsewhere else None
+    complete = bool(chromium and services and node and packages and (nginx or not elsewhere))
     if not complete and os.environ.get("CI", "").lower() in {"1", "true"}:
         print("Something is missing, and CI is set: nothing was run.")
         return 1
     left_out = [mark for mark, have in (("browser", chromium), ("axe", packages)) if not have]
-    if all_on_services:
-        phases = _on_services(left_out, with_faults=nginx is not None) if services else []
+    if elsewhere:
+        phases = _elsewhere(left_out, with_faults=nginx is not None) if services else []
     else:
         phases = _usual(services, node, left_out)
     return _run(phases, _environment(chromium))
@@ -105,22 +108,25 @@ def _usual(services: str | None, node: str | None, left_out: list[str]) -> list[
         marked = (*ON_SERVICES, *PYTEST, *ON_EVERY_CORE_OF_SERVICES, *_select(["browser"], "services"))
         phases.append(Phase("Tests marked 'services', on PostgreSQL and Redis", marked))
     if "browser" not in left_out:
-        phases.append(Phase("The browser's tests", (*PYTEST, *BROWSERS, *_select(left_out, "browser"))))
-    others = (*PYTEST, *ON_EVERY_CORE, *_select(["browser"]))
+        browser = (*PYTEST, *BROWSERS, *_select([*left_out, "narrow"], "browser"))
+        phases.append(Phase("The browser's tests", browser))
+    others = (*PYTEST, *ON_EVERY_CORE, *_select(["browser", "services"] if services else ["browser"]))
     return [*phases, Phase("All other tests, on SQLite and in memory", others)]
 
 
-def _on_services(left_out: list[str], *, with_faults: bool) -> list[Phase]:
-    """Of the browser's tests, which bring a server and a database of their own, only the story: under uvicorn."""
-    everything = (*ON_SERVICES, *PYTEST, *ON_EVERY_CORE_OF_SERVICES, *_select(["browser"]))
+def _elsewhere(left_out: list[str], *, with_faults: bool) -> list[Phase]:
+    """The browser's tests bring a server and a database of their own: for them only the server is another."""
+    others = (*ON_SERVICES, *PYTEST, *ON_EVERY_CORE_OF_SERVICES, *_select(["browser", "services"], "database"))
+    marked = (*PYTEST, *ON_EVERY_CORE, *_select(["browser"], "services"))
     on_core = (*ON_SERVICES, *PYTEST, *ON_EVERY_CORE_OF_SERVICES, *ON_BOTH_LAYERS)
     phases = [
-        Phase("All tests but the browser's, on PostgreSQL and Redis", everything),
+        Phase("All that use the database and are not marked 'services', on PostgreSQL and Redis", others),
+        Phase("Tests marked 'services', on SQLite and in memory", marked),
         Phase("Hints and sockets, on Redis's other channel layer", on_core, {"CHANNEL_LAYER": "core"}),
     ]
     if "browser" not in left_out:
-        story = (*PYTEST, *BROWSERS, *WITH_A_SERVER)
-        phases.append(Phase("The story again, under uvicorn", story, {"TEST_SERVER": "uvicorn"}))
+        story = (*PYTEST, *BROWSERS, *_select(left_out, UNDER_THE_OTHER_SERVER))
+        phases.append(Phase("The story, and the browser's tests on a telephone, under uvicorn", story, UVICORN))
     if with_faults:
         phases.append(Phase("The faults, the short way", FAULTS))
     return phases

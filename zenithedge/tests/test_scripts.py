@@ -70,7 +70,7 @@ def no_chromium(ran: list[Command], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(needs, "chromium", refuse)
 
 
-def test_the_phases_are_front_end_services_and_everything(ran: list[Command]) -> None:
+def test_each_test_runs_once_where_it_says_most(ran: list[Command]) -> None:
     assert run_tests.main() == 0
 
     front_end, services, browser, others = (command.words for command in ran)
@@ -78,23 +78,24 @@ def test_the_phases_are_front_end_services_and_everything(ran: list[Command]) ->
     assert "static/notifications/tests/store.test.js" in front_end
     assert services[1:3] == ["-m", "scripts.with_services"]
     assert services[-2:] == ["-m", "services and not browser"]
-    assert browser == [*run_tests.PYTEST, *run_tests.BROWSERS, "-m", "browser"]
-    assert others == [*run_tests.PYTEST, *run_tests.ON_EVERY_CORE, "-m", "not browser"]
+    assert browser == [*run_tests.PYTEST, *run_tests.BROWSERS, "-m", "browser and not narrow"]
+    assert others == [*run_tests.PYTEST, *run_tests.ON_EVERY_CORE, "-m", "not browser and not services"]
 
 
-def test_on_the_services_there_is_the_whole_suite_the_other_layer_the_other_server_and_the_faults(
+def test_elsewhere_it_is_the_other_way_round_and_on_the_other_layer_and_server_and_with_the_faults(
     ran: list[Command], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["run_tests", "--all-on-services"])
+    monkeypatch.setattr(sys, "argv", ["run_tests", "--elsewhere"])
 
     assert run_tests.main() == 0
 
-    everything, core, uvicorn, faults = ran
-    assert everything.words[1:3] == ["-m", "scripts.with_services"]
-    assert everything.words[-2:] == ["-m", "not browser"]
+    others, services, core, uvicorn, faults = ran
+    assert others.words[1:3] == ["-m", "scripts.with_services"]
+    assert others.words[-2:] == ["-m", "database and not browser and not services"]
+    assert services.words == [*run_tests.PYTEST, *run_tests.ON_EVERY_CORE, "-m", "services and not browser"]
     assert set(run_tests.ON_BOTH_LAYERS) < set(core.words)
     assert core.variables["CHANNEL_LAYER"] == "core"
-    assert set(run_tests.WITH_A_SERVER) < set(uvicorn.words)
+    assert uvicorn.words[-2:] == ["-m", "browser and (server or narrow)"]
     assert uvicorn.variables["TEST_SERVER"] == "uvicorn"
     assert faults.words == [*run_tests.FAULTS]
 
@@ -123,7 +124,7 @@ def test_without_chromium_the_other_tests_run_and_it_is_said(
 ) -> None:
     assert run_tests.main() == 0
 
-    assert [command.words[-1] for command in ran[1:]] == ["services and not browser", "not browser"]
+    assert [command.words[-1] for command in ran[1:]] == ["services and not browser", "not browser and not services"]
     assert "MISSING: Chromium cannot be had" in capsys.readouterr().out
 
 
@@ -137,7 +138,7 @@ def test_without_npms_packages_the_accessibility_checks_are_left_out_and_it_is_s
 
     assert run_tests.main() == 0
 
-    assert ran[-2].words[-2:] == ["-m", "browser and not axe"]
+    assert ran[-2].words[-2:] == ["-m", "browser and not axe and not narrow"]
     assert "MISSING: The packages cannot be had" in capsys.readouterr().out
 
 

@@ -25,7 +25,10 @@ PATIENCE_MS = 20_000
 expect.set_options(timeout=PATIENCE_MS)
 
 WIDE, NARROW = 1440, 390
+# What is laid out otherwise on a telephone.
 AT_BOTH_WIDTHS = pytest.mark.parametrize("width", [WIDE, NARROW])
+# What is done alike on both: `make test` does it at a desk, `make test-all` on a telephone.
+WIDE_THEN_NARROW = pytest.mark.parametrize("width", [WIDE, pytest.param(NARROW, marks=pytest.mark.narrow)])
 
 # What Chromium itself writes when nobody listens at the server's address: the page cannot prevent it.
 NO_SERVER = re.compile(
@@ -130,7 +133,7 @@ def new_trader(browser: Browser, site: Site) -> Iterator[Callable[..., Trader]]:
 
 @pytest.fixture
 def width() -> int:
-    """Of the trader's screen, in pixels; `AT_BOTH_WIDTHS` runs a test at a desk and on a telephone."""
+    """Of the trader's screen, in pixels."""
     return WIDE
 
 

@@ -8,7 +8,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from notifications.tests.browser.conftest import AT_BOTH_WIDTHS, Trader
+from notifications.tests.browser.conftest import WIDE_THEN_NARROW, Trader
 from notifications.tests.browser.site import Site, strategy_of_its_own
 from notifications.tests.browser.test_story import NEWS, badge, light, rows, toasts, wait_for_claims
 
@@ -55,7 +55,7 @@ def life(page: Page) -> str:
     return state
 
 
-@AT_BOTH_WIDTHS
+@WIDE_THEN_NARROW
 def test_the_bell_works_with_the_keyboard_alone(page: Page, site: Site) -> None:
     for symbol in ("EURUSD", "GBPUSD"):
         site.post_alert(symbol, **NEWS)
@@ -94,7 +94,7 @@ def test_the_bell_works_with_the_keyboard_alone(page: Page, site: Site) -> None:
     expect(panel(page).get_by_role("region", name="Earlier").get_by_role("listitem")).to_contain_text("GBPUSD")
 
 
-@AT_BOTH_WIDTHS
+@WIDE_THEN_NARROW
 def test_marking_all_read_is_undone_in_every_tab(trader: Trader, site: Site) -> None:
     first, second = trader.sign_in(), trader.open_tab()
     for symbol in ("EURUSD", "GBPUSD"):
@@ -118,7 +118,7 @@ def test_marking_all_read_is_undone_in_every_tab(trader: Trader, site: Site) -> 
     expect(toasts(second, "while you were away")).to_have_count(0)
 
 
-@AT_BOTH_WIDTHS
+@WIDE_THEN_NARROW
 def test_a_burst_is_counted_in_one_toast_and_folds_when_the_trader_comes_back(page: Page, site: Site) -> None:
     for number in range(8):
         own = strategy_of_its_own(number // 2)  # else the third would be a repeat of the first
@@ -137,7 +137,7 @@ def test_a_burst_is_counted_in_one_toast_and_folds_when_the_trader_comes_back(pa
     expect(toasts(page, "new insights")).to_have_count(0)
 
 
-@AT_BOTH_WIDTHS
+@WIDE_THEN_NARROW
 def test_a_toast_waits_while_it_is_pointed_at_or_focused(page: Page, site: Site) -> None:
     site.post_alert("EURUSD")
     expect(toasts(page, "EURUSD")).to_be_visible()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from notifications.tests.browser.conftest import AT_BOTH_WIDTHS, Trader
+from notifications.tests.browser.conftest import AT_BOTH_WIDTHS, WIDE_THEN_NARROW, Trader
 from notifications.tests.browser.site import Site
 from notifications.tests.browser.test_story import NEWS, light, toasts
 
@@ -91,7 +91,7 @@ def test_nothing_moves_for_a_trader_who_wants_no_motion(new_trader: Callable[...
     assert life_of(page) == {"state": "running", "ms": TOAST_LIFE_MS}  # it ends all the same
 
 
-@AT_BOTH_WIDTHS
+@WIDE_THEN_NARROW
 def test_a_toast_stays_for_eight_seconds_and_the_undo_for_ten(trader: Trader, site: Site) -> None:
     page = trader.sign_in()
     expect(light(page)).to_have_text("Live")
@@ -103,7 +103,7 @@ def test_a_toast_stays_for_eight_seconds_and_the_undo_for_ten(trader: Trader, si
     assert life_of(page) == {"state": "running", "ms": UNDO_LIFE_MS}
 
 
-@AT_BOTH_WIDTHS
+@WIDE_THEN_NARROW
 def test_a_toast_of_high_priority_stays_until_it_is_dealt_with(trader: Trader, site: Site) -> None:
     page = trader.sign_in()
     expect(light(page)).to_have_text("Live")

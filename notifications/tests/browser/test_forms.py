@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from notifications.tests.browser.conftest import AT_BOTH_WIDTHS, NARROW, Trader
+from notifications.tests.browser.conftest import AT_BOTH_WIDTHS, NARROW, WIDE_THEN_NARROW, Trader
 from notifications.tests.browser.site import Site
 
 pytestmark = pytest.mark.browser
@@ -27,7 +27,7 @@ def saved(page: Page) -> list[str]:
     return page.locator(".note-success").inner_text().splitlines()
 
 
-@AT_BOTH_WIDTHS
+@WIDE_THEN_NARROW
 def test_slider_and_chips_are_saved_and_the_page_says_what_changed(trader: Trader) -> None:
     page = open_preferences(trader)
     confidence = page.get_by_role("spinbutton", name="Minimum AI confidence")
@@ -63,7 +63,7 @@ def test_a_pause_takes_one_click_and_is_ended_by_another(trader: Trader) -> None
     expect(page.get_by_text("Everything is paused")).to_have_count(0)
 
 
-@AT_BOTH_WIDTHS
+@WIDE_THEN_NARROW
 def test_while_the_form_changes_the_page_shows_what_would_have_come(trader: Trader, site: Site) -> None:
     site.post_alerts("EURUSD", "GBPUSD", side="buy")
     page = open_preferences(trader)
@@ -101,7 +101,7 @@ def test_the_last_figures_stay_while_the_server_is_away_and_it_is_said(trader: T
     expect(page.locator("[data-preview-state]")).to_have_text("")
 
 
-@AT_BOTH_WIDTHS
+@WIDE_THEN_NARROW
 def test_windows_are_added_filled_in_and_removed_without_leaving_the_page(trader: Trader) -> None:
     page = open_preferences(trader)
     page.get_by_role("checkbox", name="USDJPY").check()
@@ -159,7 +159,7 @@ def test_the_zone_of_the_browser_is_offered_where_it_is_another(trader: Trader) 
     expect(offer).to_be_hidden()
 
 
-@AT_BOTH_WIDTHS
+@WIDE_THEN_NARROW
 def test_a_wrong_value_has_the_cursor_and_the_rest_is_kept(trader: Trader) -> None:
     page = open_preferences(trader)
     with trader.expecting(NO_PREVIEW):
@@ -222,7 +222,7 @@ def test_where_there_is_no_clipboard_the_text_is_copied_the_old_way(trader: Trad
     assert "{{strategy.order.action}}" in page.evaluate("getSelection().toString()")
 
 
-@AT_BOTH_WIDTHS
+@WIDE_THEN_NARROW
 def test_a_webhook_is_renamed_paused_and_deleted_where_it_stands(trader: Trader) -> None:
     page = trader.sign_in(path="/signals/connect/")
     page.get_by_role("button", name="Make a webhook").click()

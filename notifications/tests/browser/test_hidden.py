@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from notifications.tests.browser.conftest import AT_BOTH_WIDTHS, Trader
+from notifications.tests.browser.conftest import WIDE_THEN_NARROW, Trader
 from notifications.tests.browser.pages import MUTE
 from notifications.tests.browser.site import Site
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.browser
 WIDER_THAN_THE_SCREEN = "() => document.documentElement.scrollWidth > document.documentElement.clientWidth"
 
 
-@AT_BOTH_WIDTHS
+@WIDE_THEN_NARROW
 def test_a_hidden_insight_names_its_rule_and_leads_to_the_setting(trader: Trader, site: Site) -> None:
     page = trader.sign_in(path="/notifications/hidden/")
     expect(page.get_by_role("heading", name="Nothing was hidden")).to_be_visible()

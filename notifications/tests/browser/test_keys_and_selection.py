@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from notifications.tests.browser.conftest import AT_BOTH_WIDTHS, Trader
+from notifications.tests.browser.conftest import AT_BOTH_WIDTHS, WIDE_THEN_NARROW, Trader
 from notifications.tests.browser.site import Site
 
 pytestmark = pytest.mark.browser
@@ -113,7 +113,7 @@ def test_what_is_read_elsewhere_is_not_selected_any_more(trader: Trader, site: S
     expect(page.locator("[data-selection]")).to_be_hidden()
 
 
-@AT_BOTH_WIDTHS
+@WIDE_THEN_NARROW
 def test_rows_are_selected_and_marked_without_javascript(
     new_trader: Callable[..., Trader], site: Site, width: int
 ) -> None:

@@ -8,7 +8,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from notifications.tests.browser.conftest import AT_BOTH_WIDTHS, Trader
+from notifications.tests.browser.conftest import WIDE_THEN_NARROW, Trader
 from notifications.tests.browser.site import Site
 from notifications.tests.browser.test_story import badge, light, rows, toasts
 
@@ -23,7 +23,7 @@ def look(page: Page, name: str) -> None:
         page.screenshot(path=f"{folder}/{name}.png")
 
 
-@AT_BOTH_WIDTHS
+@WIDE_THEN_NARROW
 def test_repeats_are_counted_in_one_row_and_one_toast_and_read_together(trader: Trader, site: Site, width: int) -> None:
     page = trader.sign_in()
     expect(light(page)).to_have_text("Live")
@@ -47,7 +47,7 @@ def test_repeats_are_counted_in_one_row_and_one_toast_and_read_together(trader: 
     expect(badge(page)).to_be_hidden()
 
 
-@AT_BOTH_WIDTHS
+@WIDE_THEN_NARROW
 def test_an_opposite_signal_turns_the_row_and_the_insights_own_page_while_they_are_open(
     trader: Trader, site: Site, width: int
 ) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from notifications.tests.browser.conftest import AT_BOTH_WIDTHS, Trader
+from notifications.tests.browser.conftest import WIDE_THEN_NARROW, Trader
 from notifications.tests.browser.site import Site
 
 pytestmark = pytest.mark.browser
@@ -57,7 +57,7 @@ def scroll_to_the_end(page: Page) -> None:
     page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
 
 
-@AT_BOTH_WIDTHS
+@WIDE_THEN_NARROW
 def test_an_insight_slides_in_on_top_and_the_figures_follow(trader: Trader, site: Site) -> None:
     site.post_alerts(*SYMBOLS[:2])
     page = sign_in_with_a_clock(trader)
@@ -70,7 +70,7 @@ def test_an_insight_slides_in_on_top_and_the_figures_follow(trader: Trader, site
     expect(rows(page).first.locator("svg.spark")).to_have_count(1)
 
 
-@AT_BOTH_WIDTHS
+@WIDE_THEN_NARROW
 def test_what_arrives_while_the_list_is_read_waits_and_moves_nothing(trader: Trader, site: Site) -> None:
     site.post_alerts(*SYMBOLS * 3)
     page = trader.sign_in()
@@ -102,7 +102,7 @@ def test_what_waits_comes_in_when_the_trader_is_back_on_top(trader: Trader, site
     expect(bring_in(page)).to_be_hidden()
 
 
-@AT_BOTH_WIDTHS
+@WIDE_THEN_NARROW
 def test_a_filter_is_in_the_address_and_holds_for_what_arrives(trader: Trader, site: Site) -> None:
     site.post_alerts(*SYMBOLS)
     page = trader.sign_in()
@@ -122,7 +122,7 @@ def test_a_filter_is_in_the_address_and_holds_for_what_arrives(trader: Trader, s
     expect(rows(page)).to_have_count(7)
 
 
-@AT_BOTH_WIDTHS
+@WIDE_THEN_NARROW
 def test_filters_combine_and_each_can_be_taken_off(trader: Trader, site: Site) -> None:
     site.post_alerts(*SYMBOLS)
     site.post_alerts("XAUUSD", "USDCHF", news_headline="Oil falls")
@@ -149,7 +149,7 @@ def test_filters_combine_and_each_can_be_taken_off(trader: Trader, site: Site) -
     expect(rows(page).first).to_contain_text("Oil recovers")
 
 
-@AT_BOTH_WIDTHS
+@WIDE_THEN_NARROW
 def test_filters_work_without_javascript(new_trader: Callable[..., Trader], site: Site, width: int) -> None:
     site.post_alerts(*SYMBOLS)
     page = new_trader(width=width, java_script_enabled=False).sign_in()
@@ -160,7 +160,7 @@ def test_filters_work_without_javascript(new_trader: Callable[..., Trader], site
     expect(page.get_by_label("Symbol")).to_have_value("EURUSD")
 
 
-@AT_BOTH_WIDTHS
+@WIDE_THEN_NARROW
 def test_the_history_goes_on_as_far_as_there_is_any(trader: Trader, site: Site) -> None:
     site.post_alerts(*SYMBOLS * 9)
     page = trader.sign_in(path="/notifications/")

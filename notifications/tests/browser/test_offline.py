@@ -8,10 +8,10 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from notifications.tests.browser.conftest import AT_BOTH_WIDTHS, NO_SERVER, Trader
+from notifications.tests.browser.conftest import NO_SERVER, WIDE_THEN_NARROW, Trader
 from notifications.tests.browser.site import PASSWORD, Site
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.server]
 
 AWAY = re.compile(
     rf"{NO_SERVER.pattern}|^The FetchEvent for .* resulted in a network error|^Failed to load resource"
@@ -42,7 +42,7 @@ def expect_no_list(page: Page) -> None:
     expect(page.locator("body")).not_to_contain_text("EURUSD")
 
 
-@AT_BOTH_WIDTHS
+@WIDE_THEN_NARROW
 def test_without_a_network_the_last_list_is_shown_with_its_time(trader: Trader, site: Site) -> None:
     site.post_alerts("EURUSD", "GBPUSD")
     page = with_kept_list(trader)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import CDPSession, Worker, expect
 
-from notifications.tests.browser.conftest import AT_BOTH_WIDTHS, Trader
+from notifications.tests.browser.conftest import WIDE_THEN_NARROW, Trader
 from notifications.tests.browser.site import Site
 
 pytestmark = pytest.mark.browser
@@ -158,7 +158,7 @@ def test_mark_read_on_a_push_marks_it_in_every_tab(trader: Trader, site: Site) -
     expect(tab.page.locator("[data-badge]")).to_be_hidden()
 
 
-@AT_BOTH_WIDTHS
+@WIDE_THEN_NARROW
 def test_the_page_asks_only_after_a_click_and_says_what_to_do_when_it_was_refused(trader: Trader, site: Site) -> None:
     trader.context.add_init_script(REFUSE)
     page = trader.sign_in(path="/notifications/preferences/")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from notifications.tests.browser.conftest import AT_BOTH_WIDTHS, Trader
+from notifications.tests.browser.conftest import WIDE_THEN_NARROW, Trader
 from notifications.tests.browser.site import Site
 
 pytestmark = pytest.mark.browser
@@ -25,7 +25,7 @@ def go_live(page: Page) -> None:
     expect(page.locator("[data-light-text]")).to_have_text("Live")
 
 
-@AT_BOTH_WIDTHS
+@WIDE_THEN_NARROW
 def test_a_pause_on_the_bell_is_seen_on_it_and_ended_there(trader: Trader, site: Site) -> None:
     page = trader.sign_in()
     go_live(page)
@@ -48,7 +48,7 @@ def test_a_pause_on_the_bell_is_seen_on_it_and_ended_there(trader: Trader, site:
     expect(page.locator("main")).to_contain_text("EURUSD")
 
 
-@AT_BOTH_WIDTHS
+@WIDE_THEN_NARROW
 def test_a_symbol_is_muted_from_a_row_by_keyboard_and_the_mute_taken_back(trader: Trader, site: Site) -> None:
     site.post_alerts("EURUSD")
     page = trader.sign_in(path="/notifications/")
@@ -93,7 +93,7 @@ def test_a_strategy_is_muted_from_the_toast_and_from_the_bell(trader: Trader, si
     expect(page.locator("[data-toast]", has_text="The strategy MeanReversion is muted")).to_be_visible()
 
 
-@AT_BOTH_WIDTHS
+@WIDE_THEN_NARROW
 def test_pausing_and_muting_work_without_javascript(new_trader: Callable[..., Trader], site: Site, width: int) -> None:
     site.post_alerts("EURUSD")
     page = new_trader(width=width, java_script_enabled=False).sign_in(path="/notifications/")

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from notifications.tests.browser.conftest import AT_BOTH_WIDTHS, NO_SERVER, SIGNED_OUT, Trader
+from notifications.tests.browser.conftest import AT_BOTH_WIDTHS, NO_SERVER, SIGNED_OUT, WIDE_THEN_NARROW, Trader
 from notifications.tests.browser.site import PASSWORD, Site
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.server]
 
 # Substantial news makes an insight high priority, and the toast of such a one stays however slow the machine is.
 NEWS = {"news_headline": "ECB holds rates", "news_context": "The bank left its rates unchanged and said why. " * 2}
@@ -104,7 +104,7 @@ def test_an_alert_becomes_a_toast_and_is_read_in_every_tab_and_survives_the_serv
     assert [rows(second, symbol).count() for symbol in ("GBPUSD", "AUDUSD", "NZDUSD")] == [1, 1, 1]
 
 
-@AT_BOTH_WIDTHS
+@WIDE_THEN_NARROW
 def test_signing_in_and_out(trader: Trader) -> None:
     page = trader.open_tab("/notifications/")
     page.get_by_label("Username").fill("alice")
@@ -122,7 +122,7 @@ def test_signing_in_and_out(trader: Trader) -> None:
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
-@AT_BOTH_WIDTHS
+@WIDE_THEN_NARROW
 def test_an_insight_says_what_it_rests_on_and_how_it_was_delivered(trader: Trader, site: Site) -> None:
     first = trader.sign_in()
     expect(light(first)).to_have_text("Live")
@@ -139,7 +139,7 @@ def test_an_insight_says_what_it_rests_on_and_how_it_was_delivered(trader: Trade
     reload_until_it_says(page, "Shown in a tab in view.")  # the acknowledgement is written a moment after the toast
 
 
-@AT_BOTH_WIDTHS
+@WIDE_THEN_NARROW
 def test_three_tabs_show_one_toast_and_all_count(trader: Trader, site: Site) -> None:
     pages = [trader.sign_in(), trader.open_tab(), trader.open_tab("/notifications/")]
     for page in pages:
@@ -153,7 +153,7 @@ def test_three_tabs_show_one_toast_and_all_count(trader: Trader, site: Site) -> 
     assert toasts_in_all(pages, "GBPUSD") == 1
 
 
-@AT_BOTH_WIDTHS
+@WIDE_THEN_NARROW
 def test_what_came_while_the_browser_was_closed_is_summed_up_in_one_toast(trader: Trader, site: Site) -> None:
     page = trader.sign_in()
     expect(light(page)).to_have_text("Live")

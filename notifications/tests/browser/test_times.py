@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
-from notifications.tests.browser.conftest import AT_BOTH_WIDTHS, Trader
+from notifications.tests.browser.conftest import WIDE_THEN_NARROW, Trader
 from notifications.tests.browser.site import Site
 
 pytestmark = pytest.mark.browser
@@ -28,7 +28,7 @@ IN_ZONE = """(time) => new Intl.DateTimeFormat("en", {
 HOUR_MS = 3_600_000
 
 
-@AT_BOTH_WIDTHS
+@WIDE_THEN_NARROW
 def test_ages_tick_and_say_when_exactly_in_the_users_zone(
     new_trader: Callable[..., Trader], site: Site, width: int
 ) -> None:
