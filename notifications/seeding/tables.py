@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +12,8 @@ from django.db.models import Field, Model
 from django.db.models.fields import NOT_PROVIDED
 
 Row = tuple[Any, ...]
+# Is told what was written, or deleted, and how many rows.
+Report = Callable[[str, int], None]
 
 ROWS_AT_ONCE = 5000  # of SQLite's `executemany`
 

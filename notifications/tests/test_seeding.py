@@ -26,7 +26,7 @@ from notifications.models import (
 )
 from notifications.preferences import Channel
 from notifications.reconcile import Reconciled, reconcile
-from notifications.seeding import filling
+from notifications.seeding import filling, planning, removing
 from notifications.tests.rows import stored_rows
 from zenithedge.commands import Exit
 
@@ -36,9 +36,9 @@ NOW = dt.datetime(2026, 11, 19, 23, 30, tzinfo=dt.UTC)  # a Thursday; in Europe 
 pytestmark = [pytest.mark.services, pytest.mark.django_db]
 
 
-def fill(*, seed: int = 1, **plan: Any) -> filling.Plan:
+def fill(*, seed: int = 1, **plan: Any) -> planning.Plan:
     with time_machine.travel(NOW, tick=False):
-        made = filling.plan(**{"users": USERS, "notifications": NOTIFICATIONS, "days": 6, "seed": seed} | plan)
+        made = planning.plan(**{"users": USERS, "notifications": NOTIFICATIONS, "days": 6, "seed": seed} | plan)
         filling.fill(made, lambda what, rows: None)
     return made
 
@@ -53,7 +53,9 @@ def test_a_filled_database_keeps_what_the_code_relies_on(hints: list[object]) ->
     for inbox in Inbox.objects.all():
         of_user = rows.filter(user_id=inbox.user_id)
         positions = Counter(of_user.on_web_stream().values_list("seq", flat=True))
-        assert max(map(int, filter(None, positions)), default=0) == inbox.last_seq, "the last change is that of some row"
+        assert max(map(int, filter(None, positions)), default=0) == inbox.last_seq, (
+            "the last change is that of some row"
+        )
         for position, together in positions.items():
             if together > 1:  # one brief told of them all
                 assert of_user.filter(seq=position).values("released_at").distinct().count() == 1
@@ -111,7 +113,7 @@ def test_the_same_seed_makes_the_same_data_and_another_one_other_data() -> None:
         fill(seed=seed, users=6, notifications=40)
         rows = InsightNotification.objects.order_by("user__username", "created_at", "pk")
         data = list(rows.values_list("user__username", "title", "snippet", "seq", "created_at", "read_at"))
-        filling.remove(lambda what, rows: None)
+        removing.remove(lambda what, rows: None)
         return data
 
     first = made(1)
@@ -133,7 +135,7 @@ def test_what_was_made_is_removed_and_nothing_else(alice: User, make_insight: An
 def test_stopped_halfway_it_leaves_nothing_that_cannot_be_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(filling, "PEOPLE_AT_ONCE", 2)
     before = stored_rows()
-    made = filling.plan(users=6, notifications=60, days=5, seed=1)
+    made = planning.plan(users=6, notifications=60, days=5, seed=1)
     done: Counter[str] = Counter()
 
     def report(what: str, rows: int) -> None:
@@ -142,7 +144,7 @@ def test_stopped_halfway_it_leaves_nothing_that_cannot_be_removed(monkeypatch: p
     assert not filling.fill(made, report, should_stop=lambda: done["notifications"] > 0)
 
     assert 0 < InsightNotification.objects.count() == done["notifications"] < made.notifications
-    assert filling.remove(report)
+    assert removing.remove(report)
     assert stored_rows() == before
 
 
