@@ -19,6 +19,7 @@ from django.db import connection
 from notifications import dispatching, rules_sql
 from notifications.deciding import THE_DEFAULTS, Defaults, decide_each, default_of
 from notifications.delivery.registry import CHANNELS
+from notifications.fan_out import OvertakenError
 from notifications.models import InsightDispatch, NotificationPreference
 from notifications.preferences import Channel, Facts, Reason, Verdict
 from notifications.preview import NIGHT
@@ -26,6 +27,8 @@ from notifications.quiet import QuietHours, zone_or_utc
 from signals.models import Signal
 
 USERS_AT_ONCE = 10_000  # bounds what is in hand at a time
+
+_Decided = tuple[int, Verdict, Reason, frozenset[str]]
 
 
 class Fate(NamedTuple):
@@ -95,8 +98,8 @@ def look(signal: Signal, facts: Facts, now: dt.datetime, defaults: Defaults = TH
     for start in range(0, len(everyone), USERS_AT_ONCE):
         user_ids = everyone[start : start + USERS_AT_ONCE]
         targets = _owners_of_targets(user_ids)
-        today = dict(_fates(user_ids, facts, now, THE_DEFAULTS, targets))
-        tried = dict(_fates(user_ids, facts, now, defaults, targets)) if defaults else today
+        today = _fates(user_ids, facts, now, THE_DEFAULTS, targets)
+        tried = _fates(user_ids, facts, now, defaults, targets) if defaults else today
         asleep = night.of(user_ids)
         for user_id in user_ids:
             members.append(Member(user_id, tried[user_id], today[user_id]))
@@ -107,8 +110,13 @@ def look(signal: Signal, facts: Facts, now: dt.datetime, defaults: Defaults = TH
 
 def _fates(
     user_ids: Sequence[int], facts: Facts, now: dt.datetime, defaults: Defaults, targets: dict[str, set[int]]
-) -> Iterator[tuple[int, Fate]]:
-    for user_id, verdict, reason, on in _decide(user_ids, facts, now, defaults):
+) -> dict[int, Fate]:
+    decided = dispatching.again_when_overtaken(lambda: list(_decide(user_ids, facts, now, defaults)))
+    return dict(_with_channels(decided, targets))
+
+
+def _with_channels(decided: Iterable[_Decided], targets: dict[str, set[int]]) -> Iterator[tuple[int, Fate]]:
+    for user_id, verdict, reason, on in decided:
         by = frozenset[str]()
         if verdict is Verdict.SEND:
             carried = (name for name, owners in targets.items() if user_id in owners and _may_carry(name, on))
@@ -127,9 +135,6 @@ def _may_carry(name: str, on: frozenset[str]) -> bool:
     return not CHANNELS[name].switch or name in on
 
 
-_Decided = tuple[int, Verdict, Reason, frozenset[str]]
-
-
 def _decide(user_ids: Sequence[int], facts: Facts, now: dt.datetime, defaults: Defaults) -> Iterable[_Decided]:
     """With the names of those channels that the user has on."""
     if connection.vendor == "postgresql":
@@ -141,7 +146,7 @@ def _decide(user_ids: Sequence[int], facts: Facts, now: dt.datetime, defaults: D
 
 
 def _decide_together(user_ids: Sequence[int], facts: Facts, now: dt.datetime, defaults: Defaults) -> Iterator[_Decided]:
-    """The statement of the fan-out. Raises dispatching.OvertakenError when preferences are changed meanwhile."""
+    """The statement of the fan-out. Raises OvertakenError when preferences are changed meanwhile."""
     values = rules_sql.judge(user_ids, facts, now, braked=False, defaults=defaults)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -151,7 +156,7 @@ def _decide_together(user_ids: Sequence[int], facts: Facts, now: dt.datetime, de
         found = cursor.fetchall()
     for user_id, verdict, reason, *switches in found:
         if reason == rules_sql.UNFORESEEN:
-            raise dispatching.OvertakenError(f"User {user_id} changed the preferences meanwhile")
+            raise OvertakenError(f"User {user_id} changed the preferences meanwhile")
         yield user_id, _VERDICTS[verdict], _REASONS[reason], _switches(*switches)
 
 

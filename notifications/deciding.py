@@ -85,7 +85,8 @@ def with_defaults(preference: NotificationPreference, defaults: Defaults) -> Not
 
 
 def default_of(field: str) -> Any:
-    return NotificationPreference._meta.get_field(field).get_default()
+    column: Any = NotificationPreference._meta.get_field(field)
+    return column.get_default()
 
 
 def _stored(user_ids: list[int]) -> list[NotificationPreference]:

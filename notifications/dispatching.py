@@ -135,15 +135,15 @@ def run_together(dispatch_ids: Sequence[int], *, budget_s: float) -> None:
 
 def _run_chunk(dispatch_id: int) -> bool:
     with transaction.atomic():
-        dispatch = _locked(dispatch_id)
+        dispatch, overtaken, braked = _locked(dispatch_id)
         if dispatch is None or dispatch.finished:
             return True
         signal = dispatch.signal
-        if dispatch.overtaken or signal.expires_at <= timezone.now():
+        if overtaken or signal.expires_at <= timezone.now():
             _finish(dispatch, DispatchState.CLOSED)
             return True
         users = next_users(dispatch, signal, most=CHUNK_USERS)
-        batch = notify(signal, dispatch.revision, users, braked=dispatch.braked)
+        batch = notify(signal, dispatch.revision, users, braked=braked)
         _count(dispatch, batch)
         if len(users) < CHUNK_USERS:
             _finish(dispatch, DispatchState.DONE)
@@ -154,13 +154,13 @@ def _run_chunk(dispatch_id: int) -> bool:
         return dispatch.finished
 
 
-def _locked(dispatch_id: int) -> Any:
-    """The dispatch, with its insight and its owner, and whether a later revision tells everyone (`overtaken`) and
-    nothing is to be sent (`braked`)."""
+def _locked(dispatch_id: int) -> tuple[InsightDispatch | None, bool, bool]:
+    """The dispatch, with its insight and its owner; whether a later revision tells everyone, and the brake is on."""
     later = InsightDispatch.objects.filter(signal=OuterRef("signal"), revision__gt=OuterRef("revision"))
     dispatches = InsightDispatch.objects.select_related("signal__validation", "signal__user").filter(pk=dispatch_id)
-    found = dispatches.annotate(overtaken=Exists(later), braked=brake.engaged_exists())
-    return found.select_for_update(of=("self",)).first()
+    asked = dispatches.annotate(overtaken=Exists(later), braked=brake.engaged_exists())
+    dispatch: Any = asked.select_for_update(of=("self",)).first()
+    return (dispatch, dispatch.overtaken, dispatch.braked) if dispatch else (None, False, False)
 
 
 def next_users(dispatch: InsightDispatch, signal: Signal, *, most: int | None = None) -> list[int]:

@@ -77,6 +77,7 @@ class Frame(TypedDict, total=False):
     live: int
     expired: int
     reversed: int
+    braked: bool
     url: str
 
 

@@ -176,7 +176,7 @@ def _with(defaults: Defaults) -> str:
     """`deciding.with_defaults` for the whole table."""
     if not defaults:
         return _TABLE
-    names = [field.column for field in NotificationPreference._meta.concrete_fields]
+    names = [str(field.column) for field in NotificationPreference._meta.concrete_fields]
     columns = (
         f"CASE WHEN {name} = %(default_{name})s THEN %(changed_{name})s ELSE {name} END AS {name}"
         if name in defaults

@@ -6,7 +6,7 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
-from notifications import realtime
+from notifications import brake, realtime
 
 logger = logging.getLogger(__name__)
 
@@ -19,10 +19,14 @@ def livez(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Answer 200 when the database and the channel layer answer, else 503 naming the part that does not."""
+    """Answer 200 when the database and the channel layer answer, else 503 naming the part that does not.
+
+    `sending_stopped` says whether somebody has pressed the brake; that is no fault, and a process is ready then, too.
+    """
     parts = {"database": _database_answers(), "channel_layer": realtime.layer_answers()}
     ready = all(parts.values())
-    return JsonResponse({"status": "ok" if ready else "unavailable", **parts}, status=200 if ready else 503)
+    facts = {**parts, "sending_stopped": brake.is_engaged() if parts["database"] else None}
+    return JsonResponse({"status": "ok" if ready else "unavailable", **facts}, status=200 if ready else 503)
 
 
 def _database_answers() -> bool:

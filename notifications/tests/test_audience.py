@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from notifications import audience, brake, dispatching
 from notifications.audience import Audience
+from notifications.deciding import default_of
 from notifications.models import (
     InsightDispatch,
     InsightNotification,
@@ -194,8 +195,7 @@ def change_rows(traders: Sequence[User]) -> None:
     for trader in traders:
         NotificationPreference.objects.get_or_create(user=trader)
     for name, value in DEFAULTS.items():
-        present = NotificationPreference._meta.get_field(name).get_default()
-        NotificationPreference.objects.filter(**{name: present}).update(**{name: value})
+        NotificationPreference.objects.filter(**{name: default_of(name)}).update(**{name: value})
 
 
 def readable(wishes: dict[str, Any] | None) -> dict[str, Any] | None:

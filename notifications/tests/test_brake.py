@@ -362,7 +362,7 @@ class TestBesideTheBrowser:
         assert mailoutbox == []
         with time_machine.travel(timezone.now() + runs.GIVEN_UP_AFTER, tick=False):
             sending.send_due()
-        run = alice.digest_runs.order_by("local_date").first()
+        run = alice.digest_runs.earliest("local_date")
         assert (run.state, run.error) == (DigestState.SKIPPED, runs.STOPPED)
 
     @pytest.mark.services
@@ -483,6 +483,11 @@ class TestTheCommand:
         assert "was on already" in self.run("off")
         assert "Sending is on." in self.run("status")
         assert SendingBrake.objects.get().lifted_by == ada
+
+    def test_makes_the_load_test_refuse_to_wait_for_nothing(self, stopped: SendingBrake) -> None:
+        with pytest.raises(CommandError, match="Sending is stopped"):
+            call_command("load_test", stdout=StringIO())
+        assert not User.objects.exists()
 
     def test_keeps_who_it_was_in_the_shell(self, db: None) -> None:
         self.run("on", "--reason", "At night")

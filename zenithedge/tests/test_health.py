@@ -3,7 +3,7 @@ from django.db import DatabaseError, connection
 from django.test import Client
 from django.urls import reverse
 
-from notifications import realtime
+from notifications import brake, realtime
 
 
 def test_livez_answers_without_touching_the_database(client: Client) -> None:
@@ -19,7 +19,7 @@ def test_readyz_answers_when_database_and_channel_layer_do(client: Client) -> No
     response = client.get(reverse("readyz"))
 
     assert response.status_code == 200
-    assert response.json() == {"status": "ok", "database": True, "channel_layer": True}
+    assert response.json() == {"status": "ok", "database": True, "channel_layer": True, "sending_stopped": False}
 
 
 @pytest.mark.django_db
@@ -32,7 +32,9 @@ def test_readyz_names_the_database_that_does_not_answer(client: Client, monkeypa
     response = client.get(reverse("readyz"))
 
     assert response.status_code == 503
-    assert response.json() == {"status": "unavailable", "database": False, "channel_layer": True}
+    assert response.json() == {
+        "status": "unavailable", "database": False, "channel_layer": True, "sending_stopped": None,
+    }  # fmt: skip
 
 
 @pytest.mark.django_db
@@ -42,7 +44,18 @@ def test_readyz_names_the_channel_layer_that_does_not_answer(client: Client, mon
     response = client.get(reverse("readyz"))
 
     assert response.status_code == 503
-    assert response.json() == {"status": "unavailable", "database": True, "channel_layer": False}
+    assert response.json() == {
+        "status": "unavailable", "database": True, "channel_layer": False, "sending_stopped": False,
+    }  # fmt: skip
+
+
+@pytest.mark.django_db
+def test_readyz_says_that_sending_is_stopped_and_is_ready_all_the_same(client: Client) -> None:
+    brake.engage("A source went mad", by=None, name="ada")
+
+    response = client.get(reverse("readyz"))
+
+    assert (response.status_code, response.json()["sending_stopped"]) == (200, True)
 
 
 @pytest.mark.parametrize("name", ["livez", "readyz"])

@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError
 
-from notifications import load_test, probe_traders
+from notifications import brake, load_test, probe_traders
 from notifications.load_test import LoadTestError, Outcome, percentile
 from notifications.probe_traders import LOAD_TEST
 from zenithedge.arguments import whole_from
@@ -52,6 +52,8 @@ class Command(BaseCommand):
             removed = probe_traders.remove(LOAD_TEST)
             self.stdout.write(f"removed accounts: {removed}")
             return {"removed": removed}
+        if brake.is_engaged():
+            raise CommandError("Sending is stopped for everybody (manage.py sending_brake status): none would arrive.")
         self.stdout.write(
             f"Making {users} accounts named {LOAD_TEST.prefix}-…, opening a socket for each at {url} and posting "
             f"{insights} alerts to their webhooks without a pause. The accounts are deleted afterwards."
