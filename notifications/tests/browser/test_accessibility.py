@@ -28,13 +28,22 @@ def shared_site(server: Site) -> Site:
     return server
 
 
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
+@pytest.fixture(scope="module")
+def shared_context(browser: Browser) -> Iterator[BrowserContext]:
     """Nothing moves in it: only colours that stay can be judged. And it lets axe-core in."""
-    context = browser.new_context(bypass_csp=True, reduced_motion="reduce")
+    context = browser.new_context(bypass_csp=True, reduced_motion="reduce", service_workers="block")
     context.set_default_timeout(PATIENCE_MS)
     yield context
     context.close()
+
+
+@pytest.fixture
+def context(shared_context: BrowserContext) -> Iterator[BrowserContext]:
+    """With nobody signed in. A browser of its own for each page would take longer than to judge it."""
+    shared_context.clear_cookies()
+    yield shared_context
+    for page in shared_context.pages:
+        page.close()
 
 
 @pytest.mark.parametrize("name", SIGNED_IN)
