@@ -8,8 +8,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
-from django.core.exceptions import ValidationError
+from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import EmailValidator
 from django.utils.module_loading import import_string
 
@@ -49,6 +50,7 @@ def check_deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         *_check_proxies_are_named(),
         *_check_metrics_token(),
         *_check_metrics_directory(),
+        *_check_static_files(),
         *_check_mail(),
         *_check_sender(),
         *_check_vapid_is_set(),
@@ -319,6 +321,20 @@ def _check_metrics_directory() -> list[CheckMessage]:
             id="notifications.W012",
         )
     ]
+
+
+def _check_static_files() -> list[CheckMessage]:
+    try:
+        staticfiles_storage.url("icon.svg")
+    except ImproperlyConfigured as error:
+        return [
+            Warning(
+                str(error),
+                hint="No page can be shown before. Leave STATIC_ROOT unset where the application serves its own files.",
+                id="notifications.W016",
+            )
+        ]
+    return []
 
 
 def _check_mail() -> list[CheckMessage]:

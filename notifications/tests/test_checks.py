@@ -72,6 +72,7 @@ def test_a_production_as_it_should_be_is_clean(tmp_path: Path) -> None:
         ({"TRUSTED_PROXIES": "nginx,10.0.0.0/99"}, ["notifications.E010", "notifications.E010"]),
         ({"METRICS_TOKEN": "guess-me"}, ["notifications.W011"]),
         ({"PROMETHEUS_MULTIPROC_DIR": "/dev/null/metrics"}, ["notifications.W012"]),
+        ({"STATIC_ROOT": "/nowhere/collected"}, ["notifications.W016"]),
         ({"EMAIL_URL": None}, ["notifications.W013"]),
         (
             {"DEFAULT_FROM_EMAIL": "ZenithEdge", "BOUNCE_EMAIL": "no one"},

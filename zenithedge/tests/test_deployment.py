@@ -20,6 +20,7 @@ from django.db import connection
 
 from notifications.tests.test_checks import PRODUCTION
 from scripts import units
+from zenithedge import static_versions
 
 DEPLOY = Path(settings.BASE_DIR) / "deploy"
 EXAMPLE = (DEPLOY / ".env.example").read_text(encoding="utf-8")
@@ -127,7 +128,11 @@ def test_no_secret_can_get_into_an_image() -> None:
 def test_the_example_of_the_environment_passes_the_checks_when_filled_in(tmp_path: Path) -> None:
     example = variables(EXAMPLE)
     empty = {name for name, value in example.items() if not value} - OF_COMPOSE
-    filled = example | {name: PRODUCTION[name] for name in empty} | {"LOG_FILE": str(tmp_path / "django.log")}
+    collected = tmp_path / "static"
+    collected.mkdir()
+    (collected / static_versions.VERSION_FILE).write_text("v-0123456789ab")
+    here = {"LOG_FILE": str(tmp_path / "django.log"), "STATIC_ROOT": str(collected)}
+    filled = example | {name: PRODUCTION[name] for name in empty} | here
 
     done = subprocess.run(
         [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
