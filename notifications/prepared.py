@@ -38,10 +38,13 @@ def _cursor() -> CursorWrapper:
 
 @dataclass(frozen=True, slots=True)
 class UserStatement:
-    """What the ORM makes of a query of which only a user's id differs: making and planning it takes longer than running
-    it."""
+    """What the ORM makes of a query of which only a user's id and a range of positions differ: making and planning it
+    takes longer than running it. Values are as the driver gives them: on SQLite a time is text."""
 
-    NOBODY: ClassVar = -1  # stands in the query for the id
+    # They stand in the query for the id, and for the positions.
+    NOBODY: ClassVar = -1
+    AFTER: ClassVar = -2
+    UP_TO: ClassVar = -3
 
     sql: str
     parameters: tuple[Any, ...]
@@ -50,5 +53,6 @@ class UserStatement:
     def made_of(cls, rows: QuerySet[Any, Any]) -> UserStatement:
         return cls(*rows.query.sql_with_params())
 
-    def fetch_all(self, user_id: int) -> list[tuple[Any, ...]]:
-        return fetch_all(self.sql, [user_id if value == self.NOBODY else value for value in self.parameters])
+    def fetch_all(self, user_id: int, *, after: int = 0, up_to: int = 0) -> list[tuple[Any, ...]]:
+        given = {self.NOBODY: user_id, self.AFTER: after, self.UP_TO: up_to}
+        return fetch_all(self.sql, [given.get(value, value) for value in self.parameters])

@@ -23,7 +23,6 @@ from django.utils import timezone
 from notifications import brake, entries, payloads, realtime
 from notifications.metrics import Acknowledged, count_acknowledged
 from notifications.models import DeliveryState, Inbox, InsightNotification, NotificationDeliveryLog
-from notifications.models.notifications import InsightNotificationQuerySet
 from notifications.payloads import NotificationPayload
 from notifications.preferences import Channel
 from notifications.prepared import UserStatement
@@ -353,9 +352,8 @@ def acknowledge(user_id: int, *, after: int, up_to: int, visible: bool | None) -
     What a tab in the background acknowledged first counts as seen once a tab in view has it as well.
     """
     now = timezone.now()
-    rows = InsightNotification.objects.filter(user_id=user_id, seq__gt=after, seq__lte=up_to)
     with transaction.atomic():
-        found = list(_with_first_sending(rows).values_list("id", "delivered", *_FOR_METRICS))
+        found = _applied_statement().fetch_all(user_id, after=after, up_to=up_to)
         fresh = {id_: way for id_, delivered, *way in found if not delivered}
         ids = list(fresh)
         InsightNotification.objects.filter(id__in=ids, delivered=False).update(delivered=True, delivered_at=now)
@@ -366,22 +364,26 @@ def acknowledge(user_id: int, *, after: int, up_to: int, visible: bool | None) -
     return len(ids)
 
 
-_FOR_METRICS = ("signal__received_at", "first_sending__attempted_at", "revision", "held_until", "released_at")
-
-
-def _with_first_sending(rows: InsightNotificationQuerySet) -> InsightNotificationQuerySet:
+@cache
+def _applied_statement() -> UserStatement:
+    """What lies between two positions of a user's stream, and what its way is timed by."""
+    rows = InsightNotification.objects.filter(
+        user_id=UserStatement.NOBODY, seq__gt=UserStatement.AFTER, seq__lte=UserStatement.UP_TO
+    )
     first = Q(delivery_logs__channel=Channel.WEBSOCKET, delivery_logs__target="", delivery_logs__attempt_group=1)
-    return rows.alias(first_sending=FilteredRelation("delivery_logs", condition=first))
+    rows = rows.alias(first_sending=FilteredRelation("delivery_logs", condition=first))
+    way = ("signal__received_at", "first_sending__attempted_at", "revision", "held_until", "released_at")
+    return UserStatement.made_of(rows.values_list("id", "delivered", *way))
 
 
-def _acknowledged(
-    received_at: dt.datetime,
-    sent_at: dt.datetime | None,
-    revision: int,
-    held_until: dt.datetime | None,
-    released_at: dt.datetime | None,
-) -> Acknowledged:
-    return Acknowledged(received_at, sent_at, at_once=revision <= 1 and held_until is None and released_at is None)
+def _acknowledged(received_at: Any, sent_at: Any, revision: int, held_until: Any, released_at: Any) -> Acknowledged:
+    at_once = revision <= 1 and held_until is None and released_at is None
+    return Acknowledged(_moment(received_at), sent_at and _moment(sent_at), at_once)
+
+
+def _moment(value: Any) -> dt.datetime:
+    moment = dt.datetime.fromisoformat(value) if isinstance(value, str) else value
+    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
 
 
 def _acknowledge_logs(notification_ids: list[int], now: dt.datetime, visible: bool | None) -> None:

@@ -25,14 +25,21 @@ MAILBOX = re.compile(r"[^\s@<>\"'(),;=/\\]+@(?=[\w.-]*\w)")
 # Nothing of ours reads such a thing; somebody may write it all the same.
 QUERY = re.compile(r"([?&][\w-]*(?:key|token|secret|passphrase|password|signature)=)[^&\s\"']+", re.IGNORECASE)
 
+# PostgreSQL repeats what it refuses: a key's values, or the whole row, whose texts may have several lines.
+REFUSED_ROW = re.compile(
+    r"((?:Failing row contains |Key \([^)]*\)=)\().*?\)(?=\.?\s*$| already| is )", re.DOTALL | re.MULTILINE
+)
+
 
 def mask_secrets(text: str) -> str:
-    """Blank e-mail addresses, passwords of services, and the secret in some addresses of ours: of a webhook, of a daily
-    e-mail's way out and of `/accounts/reset/<user>/<token>/`.
+    """Blank e-mail addresses, passwords of services, rows that a database refuses, and the secret in some addresses of
+    ours: of a webhook, of a daily e-mail's way out and of `/accounts/reset/<user>/<token>/`.
     """
     text = TOKEN_PATH.sub(r"\1***", text)
     if "@" in text:
         text = MAILBOX.sub("***@", text)
+    if "DETAIL: " in text:
+        text = REFUSED_ROW.sub(r"\1***)", text)
     return QUERY.sub(r"\1***", text) if "=" in text else text
 
 

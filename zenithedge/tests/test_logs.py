@@ -91,6 +91,8 @@ def test_no_log_line_shows_a_token(message: str, arguments: tuple[object, ...], 
         ("müller@example.de is refused", "***@example.de is refused"),
         ("postgresql://hub:s3cret@db.internal/hub", "postgresql://***@db.internal/hub"),
         ("redis://:s3cret@127.0.0.1:6379/0", "redis://***@127.0.0.1:6379/0"),
+        ("refused DETAIL:  Failing row contains (7, s3cret (x), t).", "refused DETAIL:  Failing row contains (***)."),
+        ("twice DETAIL:  Key (endpoint)=(https://s3cret/) already", "twice DETAIL:  Key (endpoint)=(***) already"),
         ("@receiver(post_save) at 5 @ home", "@receiver(post_save) at 5 @ home"),
     ],
 )  # fmt: skip
