@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from notifications.health import classes
-from notifications.health.judging import channel_name
+from notifications.health.judging import channel_name, reason_name
 from notifications.health.latency import LIVE_S, Latency, Stage
 from notifications.health.periods import Range
 from notifications.health.report import Deliveries, Report, Step
@@ -239,7 +239,7 @@ def _hidden(report: Report) -> Chart:
         [Column(_("Decisions"), "first"), Column(_("Insights"))],
         [
             Row(
-                hidden.reason.label,
+                reason_name(hidden.reason),
                 [
                     Cell(hidden.users, number(hidden.users), _with_reason(report, hidden.reason)),
                     Cell(hidden.insights, number(hidden.insights), _with_reason(report, hidden.reason)),
@@ -252,7 +252,7 @@ def _hidden(report: Report) -> Chart:
 
 
 def _with_reason(report: Report, reason: str) -> str:
-    return _within(InsightDispatch, "opened_at", report.since, None, counts__reasons__has_key=str(reason))
+    return _within(InsightDispatch, "opened_at", report.since, None, counts__reasons__has_key=reason)
 
 
 def _unread(report: Report) -> Chart:

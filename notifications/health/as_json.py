@@ -37,7 +37,7 @@ def as_json(report: Report, tiles: Sequence[Tile]) -> dict[str, Any]:
         "acknowledged_later": report.later,
         "verdicts": report.verdicts,
         "hidden_share": report.hidden_share,
-        "hidden": [{"reason": one.reason.value, "users": one.users, "insights": one.insights} for one in report.hidden],
+        "hidden": [{"reason": one.reason, "users": one.users, "insights": one.insights} for one in report.hidden],
         "unread_per_user": report.unread,
         "per_user_and_day": report.per_user_and_day,
         "busiest": [

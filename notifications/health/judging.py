@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from notifications.health.latency import Stage
 from notifications.health.report import Deliveries, Report
 from notifications.health.words import NOTHING, duration, number, percent
-from notifications.preferences import Channel
+from notifications.preferences import Channel, Reason
 from zenithedge.languages import decimal
 
 if TYPE_CHECKING:
@@ -133,6 +133,11 @@ def success_state(deliveries: Deliveries) -> State:
 def channel_name(channel: str) -> str:
     """A site may have channels of its own (`delivery.registry`)."""
     return str(Channel(channel).label) if channel in Channel.values else channel
+
+
+def reason_name(reason: str) -> str:
+    """Figures may be older than the rules are now."""
+    return str(Reason(reason).label) if reason in Reason.values else reason
 
 
 def _dispatches(report: Report) -> Tile:

@@ -16,7 +16,7 @@ from notifications.health.merging import merge
 from notifications.health.periods import Length, Range, floor
 from notifications.health.standing import Waiting
 from notifications.models import DeliveryState, HealthFigures, SendingBrake
-from notifications.preferences import Channel, Reason, Verdict
+from notifications.preferences import Channel, Verdict
 from signals import silence
 from signals.models import WebhookSource
 
@@ -83,7 +83,7 @@ class Deliveries:
 class Hidden:
     """What a rule kept back: decisions about users, in so many insights."""
 
-    reason: Reason
+    reason: str
     users: int
     insights: int
 
@@ -197,7 +197,7 @@ def _deliveries(total: Counts) -> list[Deliveries]:
 
 def _hidden(total: Counts) -> list[Hidden]:
     """The most frequent first."""
-    found = [Hidden(Reason(reason), *counts) for reason, counts in total.get("hidden", {}).items()]
+    found = [Hidden(reason, *counts) for reason, counts in total.get("hidden", {}).items()]
     return sorted(found, key=lambda one: (-one.users, one.reason))
 
 

@@ -31,8 +31,8 @@ FRESH = {
 # Older periods that may still change, and the users of days.
 COUNT_AGAIN_AFTER = dt.timedelta(minutes=15)
 USERS_COUNT_AGAIN_AFTER = dt.timedelta(minutes=5)
-# Counted with the same statements.
-MOST_HOURS_AT_ONCE = 24
+# Counted with the same statements: on SQLite those keep the interpreter from the sockets of the process.
+MOST_HOURS_AT_ONCE = 6
 TURN_S = 2.0
 
 

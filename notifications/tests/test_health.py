@@ -189,6 +189,17 @@ def test_users_are_counted_by_day_and_by_what_they_have_not_read(alice: User, bo
     assert found.unread_counted_at == NOW
 
 
+def test_what_was_unread_as_a_day_ended_is_kept(alice: User, make_old: MakeOld) -> None:
+    store_notification(alice, make_old(None, NOW), created_at=NOW)
+    rolling_up.roll_up(NOW)
+    InsightNotification.objects.update(read=True, read_at=NOW)
+
+    rolling_up.roll_up(NOW + DAY)
+
+    days = HealthFigures.objects.filter(length_s=Length.DAY).order_by("begins_at")
+    assert [day.users["unread"].get("1") for day in days] == [1, None]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_what_quiet_hours_hold_is_not_hidden_and_nothing_is_counted_twice(
     alice: User, bob: User, make_insight: MakeInsight, hints: list[Any]
@@ -447,3 +458,11 @@ def test_the_worst_of_what_is_judged_is_the_answer() -> None:
     assert judging.worst([]) is State.NONE
     tiles = [Tile("a", "", "", state, "") for state in (State.NONE, State.GOOD, State.WARN)]
     assert judging.worst(tiles) is State.WARN
+
+
+def test_a_rule_and_a_channel_that_are_no_more_keep_their_figures(alice: User) -> None:
+    counts = {"hidden": {"a_rule_of_old": [3, 2]}, "deliveries": {"fax": {"sent": 4}}}
+    HealthFigures.objects.create(length_s=Length.HOUR, begins_at=Length.HOUR.begin(NOW), counts=counts, counted_at=NOW)
+    found = report.read(Range.DAY, NOW)
+    assert [judging.reason_name(one.reason) for one in found.hidden] == ["a_rule_of_old"]
+    assert [judging.channel_name(one.channel) for one in found.deliveries][-1] == "fax"

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from notifications.health import judging, report, standing
 from notifications.health.as_json import as_json
-from notifications.health.judging import State, Tile, channel_name
+from notifications.health.judging import State, Tile, channel_name, reason_name
 from notifications.health.periods import Range
 from notifications.health.report import Report
 from notifications.health.words import duration, number, percent
@@ -73,7 +73,7 @@ def _lines(found: Report, tiles: Sequence[Tile]) -> Iterator[str]:
     )
     yield from _table(
         ("Hidden by preferences", "decisions", "insights"),
-        ((str(one.reason.label), number(one.users), number(one.insights)) for one in found.hidden),
+        ((reason_name(one.reason), number(one.users), number(one.insights)) for one in found.hidden),
     )
     yield from _table(("Unread notifications", "users"), _spread(found.unread))
     yield from _table(("Notifications of a day", "users and days"), _spread(found.per_user_and_day))
