@@ -167,6 +167,12 @@ class Site:
         sent.unlink()
         return str(html.get_content())
 
+    def stop_sending(self) -> None:
+        self._manage("sending_brake", "on", "--reason", "A source went mad")
+
+    def let_sending_go_on(self) -> None:
+        self._manage("sending_brake", "off")
+
     def roll_up(self) -> None:
         """Count the figures of the delivery health page."""
         self._manage("roll_up_figures")

@@ -81,3 +81,20 @@ def test_a_target_that_is_reached_shows_in_every_open_tab(trader: Trader, site: 
 
     expect(page.locator("[data-list] .won")).to_have_count(1)
     expect(insight.locator(".outcome")).to_contain_text("Target reached")
+
+
+def test_a_note_says_that_sending_is_stopped_for_as_long_as_it_is(trader: Trader, site: Site) -> None:
+    page = trader.sign_in()
+    expect(light(page)).to_have_text("Live")
+    note = page.locator("[data-brake]")
+    expect(note).to_be_hidden()
+
+    site.stop_sending()
+    expect(note).to_be_visible()
+    site.post_alert("XAUUSD")
+    page.reload()
+    expect(note).to_be_visible()
+    expect(badge(page)).to_be_hidden()
+
+    site.let_sending_go_on()
+    expect(note).to_be_hidden()
