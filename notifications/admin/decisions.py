@@ -88,7 +88,7 @@ def _found(words: str) -> tuple[list[User], list[Signal]]:
 
 def _chosen(request: HttpRequest, users: list[User], signals: list[Signal]) -> dict[str, Any]:
     """What was chosen, or is the only thing that was found."""
-    asked = {name: request.GET[name] for name in ("user", "signal") if request.GET.get(name)}
+    asked: dict[str, Any] = {name: request.GET[name] for name in ("user", "signal") if request.GET.get(name)}
     if len(users) == 1 and not signals:
         asked.setdefault("user", users[0].pk)
     if len(signals) == 1 and not users:

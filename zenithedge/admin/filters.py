@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django import forms
@@ -22,8 +22,14 @@ class _FormFilter(admin.FieldListFilter):
 
     template = "admin/filters/form.html"
 
-    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
-        own = self.expected_parameters()
+    def parameters(self) -> list[str]:
+        raise NotImplementedError
+
+    def expected_parameters(self) -> list[str | None]:
+        return [*self.parameters()]
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        own = self.parameters()
         yield {
             "query_string": changelist.get_query_string(remove=own),
             "others": [
@@ -40,18 +46,18 @@ class _FormFilter(admin.FieldListFilter):
         raise NotImplementedError
 
     def chosen(self, parameter: str) -> str:
-        values = self.used_parameters.get(parameter) or [""]
+        values: Any = self.used_parameters.get(parameter) or [""]
         return str(values[-1])
 
 
 class ChosenFilter(_FormFilter):
     """One row of another model, found by that model's own search. Its address is that of Django's own filter."""
 
-    def expected_parameters(self) -> list[str]:
+    def parameters(self) -> list[str]:
         return [f"{self.field_path}__id__exact"]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        (name,) = self.expected_parameters()
+        (name,) = self.parameters()
         value = self.chosen(name)
         if not value:
             return queryset
@@ -60,9 +66,10 @@ class ChosenFilter(_FormFilter):
         return queryset.filter(**{self.field_path: int(value)})
 
     def form(self) -> forms.Form:
-        (name,) = self.expected_parameters()
+        (name,) = self.parameters()
+        model: Any = self.field.related_model
         field = forms.ModelChoiceField(
-            self.field.remote_field.model._default_manager.all(),
+            model._default_manager.all(),
             label="",
             required=False,
             widget=AutocompleteSelect(self.field, admin.site, attrs={"aria-label": self.title}),
@@ -73,7 +80,7 @@ class ChosenFilter(_FormFilter):
 class ValueFilter(_FormFilter):
     """One value, written out."""
 
-    def expected_parameters(self) -> list[str]:
+    def parameters(self) -> list[str]:
         return [self.field_path]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -92,11 +99,11 @@ class ValueFilter(_FormFilter):
 class DaysFilter(_FormFilter):
     """From one day to another, both included, by the clock of the site. For columns that an index is on."""
 
-    def expected_parameters(self) -> list[str]:
+    def parameters(self) -> list[str]:
         return [f"{self.field_path}_from", f"{self.field_path}_until"]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        first, last = (self._day(name) for name in self.expected_parameters())
+        first, last = (self._day(name) for name in self.parameters())
         if first:
             queryset = queryset.filter(**{f"{self.field_path}__gte": _begin(first)})
         if last:
@@ -105,7 +112,7 @@ class DaysFilter(_FormFilter):
 
     def form(self) -> forms.Form:
         widget = forms.DateInput(attrs={"type": "date"})
-        labels = zip(self.expected_parameters(), (_("From"), _("Until")), strict=True)
+        labels = zip(self.parameters(), (_("From"), _("Until")), strict=True)
         fields = {name: forms.CharField(label=label, required=False, widget=widget) for name, label in labels}
         return _form(fields, {name: self.chosen(name) for name in fields})
 
@@ -124,7 +131,7 @@ def _begin(day: dt.date) -> dt.datetime:
     return timezone.make_aware(dt.datetime.combine(day, dt.time()))
 
 
-def _form(fields: dict[str, forms.Field], initial: dict[str, str]) -> forms.Form:
+def _form(fields: Mapping[str, forms.Field], initial: dict[str, str]) -> forms.Form:
     """Unbound: what was asked for is shown, and checked where it is used."""
     form = forms.Form(initial={name: value for name, value in initial.items() if value}, auto_id="filter_%s")
     form.fields.update(fields)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -25,6 +25,7 @@ from zenithedge.admin.counting import BoundedPaginator
 from zenithedge.admin.filters import ChosenFilter
 
 if TYPE_CHECKING:
+    from django.contrib.auth.models import User
     from django_stubs_ext import StrOrPromise
 
     ModelAdmin = admin.ModelAdmin[Any]
@@ -48,9 +49,9 @@ class ListAdmin(ModelAdmin):
     list_per_page = 50
     list_max_show_all = 200
     change_list_template = "admin/bounded_change_list.html"
-    actions: Any = ("export_chosen",)
+    actions: ClassVar[Any] = ("export_chosen",)
     finders: tuple[searching.Finder, ...] = ()
-    search_fields: Any = ("pk",)  # where there are finders it only says that there is a search
+    search_fields: ClassVar[Any] = ("pk",)  # where there are finders it only says that there is a search
     too_many: StrOrPromise = ""
 
     def get_search_results(
@@ -96,13 +97,13 @@ class ListAdmin(ModelAdmin):
         """Kept in the admin's own log: such a file is a copy that nobody here can delete."""
         logger.info("User %s exports %s", request.user.pk, self.opts.label)
         LogEntry.objects.create(
-            user_id=request.user.pk,
+            user=cast("User", request.user),  # the admin lets nobody in who is not signed in
             content_type=ContentType.objects.get_for_model(self.model),
             object_repr=str(self.opts.verbose_name_plural)[:200],
             action_flag=CHANGE,
             change_message=gettext("Exported as CSV: %(which)s.") % {"which": which or gettext("all rows")},
         )
-        columns = [name for name in self.get_list_display(request) if name != "action_checkbox"]
+        columns = [str(name) for name in self.get_list_display(request)]
         name = f"zenithedge-{self.opts.model_name}-{timezone.now():%Y-%m-%d}"
         return csv_files.download(csv_export.csv_lines(rows, columns, self), name)
 

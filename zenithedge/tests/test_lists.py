@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import io
 import re
 from collections.abc import Callable
@@ -141,9 +142,9 @@ class TestFilters:
         self, adas: Client, alice: User, bob: User, make_signal: MakeSignal, query: dict[str, str], found: set[str]
     ) -> None:
         zone = timezone.get_current_timezone()
-        first = timezone.datetime(2026, 3, 2, 23, 59, tzinfo=zone)
+        first = dt.datetime(2026, 3, 2, 23, 59, tzinfo=zone)
         store_notification(alice, make_signal(), created_at=first)
-        store_notification(bob, make_signal(symbol="XAUUSD"), created_at=first + timezone.timedelta(minutes=1))
+        store_notification(bob, make_signal(symbol="XAUUSD"), created_at=first + dt.timedelta(minutes=1))
         ids = {"alice": str(alice.pk)}
 
         response = shown(adas, NOTIFICATIONS, **{name: ids.get(value, value) for name, value in query.items()})
