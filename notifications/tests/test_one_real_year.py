@@ -32,7 +32,7 @@ SYMBOLS = market.PAIRS[:4]
 MINUTE = dt.timedelta(minutes=1)
 LIFE = {"D": dt.timedelta(days=3), "240": dt.timedelta(hours=12), "15": dt.timedelta(minutes=45)}
 OWNERS = {SYMBOLS[0]: "alice", SYMBOLS[1]: "bob"}  # the others are the house's
-SWEEPS = [dt.time(hour, tzinfo=dt.UTC) for hour in (8, 17, 22)]
+SWEEPS = [dt.time(hour, tzinfo=dt.UTC) for hour in (8, 20)]
 
 
 @dataclass(frozen=True)

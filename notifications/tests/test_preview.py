@@ -196,7 +196,7 @@ def test_the_figures_are_those_of_decide_for_each_insight(alice: User, bob: User
     chance = random.Random(seed)
     store_insights(alice, bob, 160, chance)
 
-    for _ in range(12):
+    for _ in range(6):
         draft, saved = Wishes(random_rules(chance)), Wishes(random_rules(chance), house=chance.random() < 0.8)
         looked = preview.look(alice, draft, saved, NOW)
         zone = zone_or_utc(draft.rules.time_zone)
