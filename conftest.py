@@ -13,6 +13,7 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import TransactionTestCase
+from django.utils import timezone, translation
 from django.utils.crypto import get_random_string
 from hypothesis import HealthCheck
 from pytest_django import DjangoDbBlocker
@@ -199,6 +200,13 @@ def fresh_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     from zenithedge import rates
 
     monkeypatch.setattr(rates, "NAMESPACE", f"rate-{get_random_string(8)}")
+
+
+@pytest.fixture(autouse=True)
+def nobodys_clock() -> None:
+    """A request leaves its reader's clock and language to its thread, for which a server has the next request."""
+    timezone.deactivate()
+    translation.deactivate()
 
 
 @pytest.fixture(autouse=True)
