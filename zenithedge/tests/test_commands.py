@@ -246,11 +246,13 @@ def test_who_is_killed_leaves_no_lock_behind(tmp_path: Path) -> None:
 
     holder = multiprocessing.get_context("fork").Process(target=hold)
     holder.start()
-    holding.wait()
-    with pytest.raises(locks.HeldError), locks.in_file(path):
-        pass
-    holder.kill()
-    holder.join()
+    try:
+        assert holding.wait(30)
+        with pytest.raises(locks.HeldError), locks.in_file(path):
+            pass
+    finally:
+        holder.kill()
+        holder.join()
 
     with locks.in_file(path):
         pass
