@@ -3,8 +3,10 @@ import io
 import json
 import logging
 import logging.config
+import logging.handlers
 import re
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -253,3 +255,16 @@ def test_a_json_entry_holds_the_traceback_and_what_the_call_gave() -> None:
 
     assert entry["exception"].endswith("ValueError: no")
     assert entry["notification_id"] == 7
+
+
+def test_the_log_file_is_rotated_before_it_fills_the_disk(tmp_path: Path) -> None:
+    configured: Any = settings.LOGGING["handlers"]["file"]
+    options = {name: value for name, value in configured.items() if name not in ("class", "formatter")}
+    handler = logging.handlers.RotatingFileHandler(**options | {"filename": tmp_path / "django.log", "maxBytes": 1000})
+    for number in range(200):
+        handler.emit(logging.LogRecord("any", logging.INFO, __file__, 1, "line %d", (number,), None))
+    handler.close()
+    assert (configured["class"], configured["maxBytes"]) == ("logging.handlers.RotatingFileHandler", 10 * 1024 * 1024)
+    kept = sorted(path.name for path in tmp_path.iterdir())
+    assert kept == ["django.log", *(f"django.log.{number}" for number in range(1, configured["backupCount"] + 1))]
+    assert all(path.stat().st_size <= 1000 for path in tmp_path.iterdir())
