@@ -365,6 +365,16 @@ class TestBesideTheBrowser:
         run = alice.digest_runs.earliest("local_date")
         assert (run.state, run.error) == (DigestState.SKIPPED, runs.STOPPED)
 
+    def test_a_mail_that_was_claimed_before_is_not_begun_any_more(self, subscribe: Subscribe) -> None:
+        alice = subscribe("alice")
+        runs.open_due(timezone.now())
+        claimed = runs.claim(timezone.now())
+        [run] = claimed.runs
+        stop()
+
+        assert claimed.begin_attempt(run) is False
+        assert (run.attempts, alice.digest_runs.get().attempts) == (0, 0)
+
     @pytest.mark.services
     def test_mails_go_out_once_sending_goes_on(self, subscribe: Subscribe, mailoutbox: list[Any]) -> None:
         subscribe("alice")
