@@ -21,13 +21,18 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command, get_commands, load_command_class
 from django.db import connection
+from django.utils import timezone
 
-from notifications import restoring, retention
+from notifications import changes, lifecycle, restoring, retention, stamping
 from notifications.delivery import draining
-from notifications.models import Inbox
+from notifications.models import ChangeKind, Inbox
+from notifications.reconcile import reconcile
+from notifications.tests.rows import store_notification
+from signals.models import Signal, TradeValidation
 from zenithedge import locks
 from zenithedge.commands import Command, Exit, StopRequest
 
+MakeSignal = Callable[..., Signal]
 OURS = sorted(name for name, app in get_commands().items() if app in ("notifications", "signals"))
 README = (Path(settings.BASE_DIR) / "README.md").read_text(encoding="utf-8")
 
@@ -193,6 +198,48 @@ def test_each_command_with_steps_asks_between_them(
         call_command(name, *arguments, stdout=StringIO())
 
     assert ending.value.code == 143
+
+
+@pytest.mark.django_db(transaction=True)
+class TestLoops:
+    """Asked to stop, each ends after the chunk in hand, and the next run does the rest."""
+
+    @pytest.fixture
+    def both(self, alice: User, bob: User) -> list[User]:
+        return [alice, bob]
+
+    def test_expiring(self, both: list[User], make_signal: MakeSignal, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(stamping, "CHUNK_USERS", 1)
+        for user in both:
+            store_notification(user, make_signal(user), days_old=1)
+
+        assert [lifecycle.expire_old(should_stop=lambda: True) for _ in range(3)] == [1, 1, 0]
+
+    def test_releasing(self, both: list[User], make_signal: MakeSignal, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(lifecycle, "RELEASED_TOGETHER", 1)
+        for user in both:
+            store_notification(user, make_signal(user), seq=None, held_until=timezone.now())
+
+        assert [lifecycle.release_held(should_stop=lambda: True) for _ in range(3)] == [1, 1, 0]
+
+    def test_reconciling(self, both: list[User], make_signal: MakeSignal) -> None:
+        validations = [TradeValidation(signal=make_signal(user), truth_index=82, status="approved") for user in both]
+        TradeValidation.objects.bulk_create(validations)
+
+        assert reconcile(should_stop=lambda: True).run == 0
+        assert reconcile().run == 2
+
+    def test_telling_of_changes(self, alice: User, make_signal: MakeSignal) -> None:
+        changes.record(ChangeKind.SETTLED, [make_signal(alice).pk], owner_id=alice.pk)
+
+        assert changes.finish_open(should_stop=lambda: True) == 0
+        assert changes.finish_open() == 1
+
+    def test_renewing_epochs(self, both: list[User], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(restoring, "INBOXES_PER_BATCH", 1)
+        done: list[int] = []
+
+        assert restoring.renew_epochs(after_batch=done.append, should_stop=lambda: bool(done)) == 1
 
 
 # --- One at a time --------------------------------------------------------------------------------------------------
