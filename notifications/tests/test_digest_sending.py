@@ -177,7 +177,7 @@ class TestRefusals:
 
         with time_machine.travel(timezone.now(), tick=False) as clock:
             with monkeypatch.context() as deadly:
-                deadly.setattr(sending.MailServer, "send", end_process)
+                deadly.setattr("notifications.mail_server.MailServer.send", end_process)
                 deadly.setattr(runs.Claimed, "release", lambda claimed: None)  # nothing is put in order
                 for _attempt in range(runs.MOST_ATTEMPTS):
                     with pytest.raises(SystemExit):
