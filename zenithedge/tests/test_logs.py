@@ -261,7 +261,7 @@ def test_the_log_file_is_rotated_before_it_fills_the_disk(tmp_path: Path) -> Non
     configured: Any = settings.LOGGING["handlers"]["file"]
     options = {name: value for name, value in configured.items() if name not in ("class", "formatter")}
     handler = logging.handlers.RotatingFileHandler(**options | {"filename": tmp_path / "django.log", "maxBytes": 1000})
-    for number in range(200):
+    for number in range(2000):
         handler.emit(logging.LogRecord("any", logging.INFO, __file__, 1, "line %d", (number,), None))
     handler.close()
     assert (configured["class"], configured["maxBytes"]) == ("logging.handlers.RotatingFileHandler", 10 * 1024 * 1024)
