@@ -142,7 +142,7 @@ def stage_took(stage: Stage, seconds: float, notifications: int) -> None:
 
 
 class Acknowledged(NamedTuple):
-    """A notification that a browser has acknowledged for the first time. `sent_at` is None when that is not recorded."""
+    """A notification that a browser has acknowledged for the first time. `sent_at` None: not recorded."""
 
     received_at: dt.datetime
     sent_at: dt.datetime | None
