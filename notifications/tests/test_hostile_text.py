@@ -9,6 +9,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import quote
 
 import msgpack
 import pytest
@@ -71,6 +72,9 @@ def everything_shown(alice: User, ada: User) -> Iterator[tuple[str, Any]]:
         if first is not None:
             admins += [reverse(f"admin:{model._meta.label_lower.replace('.', '_')}_change", args=[first.pk])]
     admins += [reverse("admin:signals_signal_delete", args=[signal.pk]) for signal in Signal.objects.all()[:1]]
+    answers = reverse("admin:notifications_decision")
+    admins += [f"{answers}?user={alice.pk}", f"{answers}?q={quote(MARK)}"]
+    admins += [f"{answers}?signal={signal.pk}&user={alice.pk}" for signal in Signal.objects.all()[:1]]
     yield from ((address, of_ada.get(address)) for address in admins)
 
 
