@@ -258,7 +258,8 @@ def test_a_json_entry_holds_the_traceback_and_what_the_call_gave() -> None:
 
 
 def test_the_log_file_is_rotated_before_it_fills_the_disk(tmp_path: Path) -> None:
-    configured: Any = settings.LOGGING["handlers"]["file"]
+    handlers: Any = settings.LOGGING["handlers"]
+    configured = handlers["file"]
     options = {name: value for name, value in configured.items() if name not in ("class", "formatter")}
     handler = logging.handlers.RotatingFileHandler(**options | {"filename": tmp_path / "django.log", "maxBytes": 1000})
     for number in range(2000):
