@@ -154,7 +154,7 @@ def populations(draw: st.DrawFn) -> tuple[Facts, dt.datetime, list[tuple[Fields 
 
 
 @given(population=populations(), braked=st.booleans())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @pytest.mark.parametrize(("owned", "repeats_any"), [(False, True), (True, True), (False, False)])
 def test_any_population_is_written_as_the_plain_path_writes_it(
     traders: list[User], make_signal: MakeSignal, owned: bool, repeats_any: bool, population: Any, braked: bool

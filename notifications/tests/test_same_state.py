@@ -308,7 +308,7 @@ def test_state_after_events_is_the_fresh_state(two_tabs: type[TwoTabs]) -> None:
     run_state_machine_as_test(
         two_tabs,
         settings=settings(
-            max_examples=30,
+            max_examples=20,
             stateful_step_count=40,
             deadline=None,
             # A failing run is printed as it happened: making it smaller would take minutes of database work.
