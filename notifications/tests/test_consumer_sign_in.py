@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import pytest
@@ -155,18 +158,19 @@ async def test_a_database_fault_keeps_sockets_and_tick_alive(
     monkeypatch.setattr(sockets, "POLL_SHARED_S", 0.01)
     client = await tabs.in_thread(tabs.sign_in, alice)
     tab = await open_tab(alice, cookie=tabs.cookie_of(client))
-    asked = []
+    failures = count(1)
+    failed_often = threading.Event()
 
-    def away(sign_ins: Any) -> set[sessions.SignIn]:
-        asked.append(sign_ins)
+    def away(_asked_for: Any) -> set[sessions.SignIn]:
+        if next(failures) == 4:
+            failed_often.set()
         raise OperationalError("the database is away")
 
     still_valid = sessions.still_valid
     monkeypatch.setattr(sessions, "still_valid", away)
     monkeypatch.setattr(stream, "last_seqs", away)
     await tabs.in_thread(log_out, alice, client)
-    while len(asked) < 4:
-        await tab.settled()
+    assert await asyncio.to_thread(failed_often.wait, tabs.PATIENCE_S)
     monkeypatch.setattr(sessions, "still_valid", still_valid)
     assert await tab.close_code() == 4401
 
