@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,7 @@ from playwright.sync_api import (
     BrowserContext,
     ConsoleMessage,
     Page,
+    WebError,
     expect,
     sync_playwright,
 )
@@ -45,14 +47,36 @@ SIGNED_OUT = re.compile(r"^Failed to load resource: the server responded with a 
 class Trader:
     """One person at one browser, with any number of tabs; whatever goes wrong in a tab is kept in `faults`."""
 
-    def __init__(self, context: BrowserContext, site: Site) -> None:
-        self.context = context
+    def __init__(self, context: BrowserContext, site: Site, width: int = WIDE) -> None:
+        self._context = context
+        self.width = width
         self.site = site
         self.faults: list[str] = []
+        self.has_own_ways = False
         self._expected: re.Pattern[str] | None = None
         context.set_default_timeout(PATIENCE_MS)
         context.on("console", self._hear)
-        context.on("weberror", lambda error: self.faults.append(str(error.error)))
+        context.on("weberror", self._hear_error)
+
+    @property
+    def context(self) -> BrowserContext:
+        """For a test that does something to it, which nobody else is to find: it is not used again."""
+        self.has_own_ways = True
+        return self._context
+
+    def leave(self) -> BrowserContext:
+        """Close the tabs and forget everything that the site has stored in the browser."""
+        *others, last = self._context.pages or [self._context.new_page()]
+        for page in others:
+            page.close()
+        last.goto("about:blank")  # so that nothing is stored while it is cleared
+        stored = {"origin": self.site.url, "storageTypes": "all"}
+        self._context.new_cdp_session(last).send("Storage.clearDataForOrigin", stored)
+        last.close()
+        self._context.clear_cookies()
+        self._context.remove_listener("console", self._hear)
+        self._context.remove_listener("weberror", self._hear_error)
+        return self._context
 
     def sign_in(self, name: str = "alice", path: str = "/") -> Page:
         """A tab of somebody who has signed in before: through the form it takes longer than most of what follows."""
@@ -61,10 +85,10 @@ class Trader:
 
     def take_session(self, name: str = "alice") -> None:
         cookie = {"name": "sessionid", "value": self.site.sessions[name], "url": self.site.url, "httpOnly": True}
-        self.context.add_cookies([cookie])  # type: ignore[list-item]  # a plain dict
+        self._context.add_cookies([cookie])  # type: ignore[list-item]  # a plain dict
 
     def open_tab(self, path: str = "/") -> Page:
-        page = self.context.new_page()
+        page = self._context.new_page()
         page.goto(f"{self.site.url}{path}")
         return page
 
@@ -74,6 +98,9 @@ class Trader:
         self._expected = complaints
         yield
         self._expected = None
+
+    def _hear_error(self, error: WebError) -> None:
+        self.faults.append(str(error.error))
 
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type not in ("error", "warning") or message.text == NO_WORKER:
@@ -111,23 +138,41 @@ def site(server: Site) -> Site:
     return server
 
 
+@pytest.fixture(scope="package")
+def used_contexts(browser: Browser) -> dict[int, list[BrowserContext]]:
+    """By the width of their screens: to make one and to fill its cache takes longer than most of what is done in it."""
+    return defaultdict(list)
+
+
 @pytest.fixture
-def new_trader(browser: Browser, site: Site) -> Iterator[Callable[..., Trader]]:
-    """A person with a fresh browser profile; at the end no tab may have had a fault."""
+def new_trader(
+    browser: Browser, site: Site, used_contexts: dict[int, list[BrowserContext]]
+) -> Iterator[Callable[..., Trader]]:
+    """A person at a browser that knows nothing of the site; at the end no tab may have had a fault."""
     traders: list[Trader] = []
 
     def make(*, width: int = WIDE, **options: Any) -> Trader:
         """With the options of Playwright's `new_context`. Without a service worker, unless one is asked for: what a
         page gets then comes from the server itself, and a server that is away is away.
         """
-        options = {"service_workers": "block", **options}
-        context = browser.new_context(viewport={"width": width, "height": 900}, has_touch=width == NARROW, **options)
-        traders.append(Trader(context, site))
+        if not options and used_contexts[width]:
+            traders.append(Trader(used_contexts[width].pop(), site, width))
+            return traders[-1]
+        context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            has_touch=width == NARROW,
+            **{"service_workers": "block", **options},
+        )
+        traders.append(Trader(context, site, width))
+        traders[-1].has_own_ways = bool(options)
         return traders[-1]
 
     yield make
     for trader in traders:
-        trader.context.close()
+        if trader.has_own_ways:
+            trader.context.close()
+        else:
+            used_contexts[trader.width].append(trader.leave())
     assert [fault for trader in traders for fault in trader.faults] == []
 
 

@@ -119,7 +119,9 @@ def test_marking_all_read_is_undone_in_every_tab(trader: Trader, site: Site) -> 
 
 
 @WIDE_THEN_NARROW
-def test_a_burst_is_counted_in_one_toast_and_folds_when_the_trader_comes_back(page: Page, site: Site) -> None:
+def test_a_burst_is_counted_in_one_toast_and_folds_when_the_trader_comes_back(
+    page: Page, trader: Trader, site: Site
+) -> None:
     for number in range(8):
         own = strategy_of_its_own(number // 2)  # else the third would be a repeat of the first
         site.post_alert("EURUSD" if number % 2 else "GBPUSD", **NEWS, strategy=own)
@@ -129,7 +131,7 @@ def test_a_burst_is_counted_in_one_toast_and_folds_when_the_trader_comes_back(pa
     expect(toasts(page, "6 more new insights")).to_contain_text(either_order)
     expect(toasts(page)).to_have_count(3)
 
-    page.clock.set_fixed_time(dt.datetime.now(dt.UTC) + dt.timedelta(minutes=3))
+    trader.context.clock.set_fixed_time(dt.datetime.now(dt.UTC) + dt.timedelta(minutes=3))
     page.mouse.move(100, 200)
     expect(toasts(page)).to_have_count(1)
     expect(toasts(page)).to_contain_text("8 new insights while you were away")
