@@ -102,6 +102,30 @@ def test_it_tells_at_whose_clocks_it_is_night(traders: list[User], make_signal: 
     assert (found.tried.reached, found.tried.at_night) == (USERS, 3)
 
 
+def test_other_defaults_change_nothing_for_who_has_chosen(traders: list[User], make_signal: MakeSignal) -> None:
+    chosen = NotificationPreference.objects
+    chosen.filter(user=traders[0]).update(min_confidence=40)
+    chosen.filter(user=traders[1]).update(min_confidence=90)
+    chosen.filter(user=traders[2]).delete()
+    signal, now = unannounced(make_signal), timezone.now()
+
+    stricter = audience.look(signal, an_insight(70), now, {"min_confidence": Decimal(75)})
+    laxer = audience.look(signal, an_insight(60), now, {"min_confidence": Decimal(50)})
+
+    assert [member.user_id for member in stricter.members if member.tried.reached] == [traders[0].pk]
+    assert {member.user_id for member in laxer.members if not member.tried.reached} == {traders[1].pk}
+    assert (stricter.today.reached, laxer.today.reached) == (USERS - 1, 1)
+
+
+def test_a_channel_reaches_only_who_has_somewhere_for_it_to_go(traders: list[User], make_signal: MakeSignal) -> None:
+    NotificationPreference.objects.filter(user__in=traders).update(push_enabled=True, web_enabled=False)
+
+    found = audience.look(unannounced(make_signal), an_insight(90), timezone.now())
+
+    assert found.tried.channels == {"push": len(traders[::3])}
+    assert found.tried.reached == len(traders[::3])
+
+
 def test_it_foretells_what_comes_after_the_brake(traders: list[User], make_signal: MakeSignal) -> None:
     brake.engage("A source went mad", by=None, name="ada")
 
