@@ -82,7 +82,7 @@ def test_it_is_written_in_the_language_and_by_the_clock_of_who_reads_it(alice: U
     run()
 
     assert mail.outbox[0].subject == "Ihr Webhook EURUSD, 1 h ist verstummt"
-    assert "18. November 2026 19:00 (JST)" in mail.outbox[0].body
+    assert "18. Nov. 2026, 19:00 (JST)" in mail.outbox[0].body
 
 
 def test_a_webhook_of_the_house_concerns_the_staff_who_may_pause_it(alice: User, bob: User, ada: User) -> None:
