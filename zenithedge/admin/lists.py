@@ -49,7 +49,7 @@ class ListAdmin(ModelAdmin):
     list_per_page = 50
     list_max_show_all = 200
     change_list_template = "admin/bounded_change_list.html"
-    actions: ClassVar[Any] = ("export_chosen",)
+    actions: Any = ("export_chosen",)
     finders: tuple[searching.Finder, ...] = ()
     search_fields: ClassVar[Any] = ("pk",)  # where there are finders it only says that there is a search
     too_many: StrOrPromise = ""
