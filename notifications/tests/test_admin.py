@@ -232,6 +232,17 @@ class TestActions:
         held.refresh_from_db()
         assert held.seq is None
 
+    @pytest.mark.parametrize("action", ["send_again", "mark_read"])
+    def test_very_many_at_once_are_left_alone(
+        self, ada_client: Client, alice: User, make_signal: MakeSignal, monkeypatch: pytest.MonkeyPatch, action: str
+    ) -> None:
+        monkeypatch.setattr("notifications.admin.notifications.MOST_SENT_AGAIN", 1)
+
+        said = self.run(ada_client, action, *(store_notification(alice, make_signal()) for _number in range(2)))
+
+        assert said == "Nothing was done: choose at most 1 at a time."
+        assert Inbox.objects.get(user=alice).last_seq == 2
+
     def test_mark_read_takes_a_position_as_the_owner_would(
         self, ada_client: Client, alice: User, bob: User, make_signal: MakeSignal
     ) -> None:
