@@ -13,13 +13,15 @@ from notifications.tests.browser.site import Site
 pytestmark = [pytest.mark.browser, pytest.mark.axe]
 
 
-@pytest.fixture
-def mail(site: Site) -> str:
+@pytest.fixture(scope="module")
+def mail(server: Site) -> str:
     """Of somebody with more unread insights than fit."""
-    site.post_alerts(
+    server.begin_anew()
+    server.start()
+    server.post_alerts(
         *("EURUSD", "GBPUSD", "AUDUSD", "USDJPY", "XAUUSD", "NZDUSD"), strategy="A strategy with a long name"
     )
-    return site.digest_of("alice")
+    return server.digest_of("alice")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
