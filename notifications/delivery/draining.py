@@ -262,7 +262,10 @@ def _settle(due: _Due, log: NotificationDeliveryLog, state: DeliveryState, reaso
     if ended != 1:
         return None
     metrics.DELIVERIES.labels(due.channel, state.value).inc()
-    logger.info("delivery %s of notification %s ended as %s: %s", log.pk, log.notification_id, state.value, reason)
+    logger.info(
+        "delivery %s of notification %s ended as %s: %s", log.pk, log.notification_id, state.value, reason,
+        extra=_belongs_to(log),
+    )  # fmt: skip
     return state.value
 
 
@@ -273,7 +276,10 @@ def _record(call: _Call, future: Future[None]) -> str:
     except DeliveryError as error:
         return _record_failure(call, error)
     except Exception as fault:
-        logger.exception("delivery %s over %s failed with a fault of ours", call.log.pk, call.channel.name)
+        logger.exception(
+            "delivery %s over %s failed with a fault of ours", call.log.pk, call.channel.name,
+            extra=_belongs_to(call.log),
+        )  # fmt: skip
         return _record_failure(call, DeliveryError(f"A fault of the server: {type(fault).__name__}."))
     _answered(call)
     call.channel.succeeded(call.target)
@@ -314,5 +320,11 @@ def _finish(call: _Call, state: DeliveryState, error: str, **changes: Any) -> st
         logger.warning(
             "delivery failed: %s of notification %s over %s, attempt %s, now %s: %s",
             call.log.pk, call.log.notification_id, call.channel.name, call.log.attempts, state.value, error,
+            extra=_belongs_to(call.log),
         )  # fmt: skip
     return state.value
+
+
+def _belongs_to(log: NotificationDeliveryLog) -> dict[str, int]:
+    """Fields of their own in a JSON line, by which a search finds all that became of a notification."""
+    return {"notification_id": log.notification_id, "user_id": log.notification.user_id}

@@ -71,12 +71,17 @@ def test_a_failure_that_may_pass_is_tried_again_later(notify: Notify, receiver: 
 
 
 @pytest.mark.parametrize("status", [302, 400, 403, 413])
-def test_a_failure_that_stays_is_not_tried_again(notify: Notify, receiver: Receiver, status: int) -> None:
+def test_a_failure_that_stays_is_not_tried_again(
+    notify: Notify, receiver: Receiver, caplog: pytest.LogCaptureFixture, status: int
+) -> None:
     log = notify()
     receiver.reply = lambda request: Reply(status, {"Location": receiver.url})
 
     assert draining.drain() == {"failed": 1}
 
+    [line] = [record for record in caplog.records if "delivery failed" in record.message]
+    assert vars(line)["notification_id"] == log.notification_id, "a field by which a search finds it"
+    assert vars(line)["user_id"] == log.notification.user_id
     log.refresh_from_db()
     assert (log.success, log.error_message) == (False, f"Your address answered {status}.")
 
