@@ -164,6 +164,16 @@ def test_a_thread_which_is_sent_no_signals_runs_a_command_too() -> None:
     assert done.done == 3
 
 
+@pytest.mark.parametrize(("verbosity", "shown"), [(0, False), (1, False), (2, True)])
+def test_progress_is_shown_where_nobody_watches_a_terminal_when_asked_for(
+    verbosity: int, shown: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Steps(signal.SIGTERM).progress(10, "row", verbosity=verbosity) as bar:
+        bar.update(10)
+
+    assert ("10/10" in capsys.readouterr().err) == shown
+
+
 def stop_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The signal comes with the first question whether it has come."""
     monkeypatch.setattr(StopRequest, "requested", property(lambda stop: stop._remember(signal.SIGTERM, None) is None))

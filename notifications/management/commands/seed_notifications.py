@@ -23,8 +23,9 @@ class Command(BaseCommand):
     )
     when = (
         "Before measuring pages, queries or commands on a database of a size that yours will have one day. Never on "
-        "one that people use: their lists stay as they are, but the figures of the whole site become meaningless. A "
-        "million notifications take about four minutes, 2 GB of memory and 1.5 GB of PostgreSQL's disk."
+        "one that people use: their lists stay as they are, but the figures of the whole site become meaningless. "
+        "Where its schedule runs, set EMAIL_URL=dummymail://, or the daily e-mails of these traders bounce. A million "
+        "notifications take about four minutes, 2 GB of memory and 1.5 GB of PostgreSQL's disk."
     )
     examples = (
         "--users 10000 --notifications 1000000",
