@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
-from collections.abc import AsyncIterator, Callable
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -23,8 +20,9 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from notifications.tests import tabs
+from notifications.tests.browser.site import listens
 from scripts import asgi_servers
-from scripts.processes import free_port
+from scripts.processes import Process, free_port
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -54,33 +52,20 @@ def sign_out_by_the_admin(alice: User, browser: Client, ada: User) -> None:
     tabs.sign_in(ada).post(reverse("admin:auth_user_changelist"), selected)
 
 
-@pytest.fixture(params=["daphne", "uvicorn"])
-async def elsewhere(request: pytest.FixtureRequest) -> AsyncIterator[str]:
-    """The address of a real server in another process, on this test's database."""
+@pytest.fixture(scope="module", params=["daphne", "uvicorn"])
+def elsewhere(
+    request: pytest.FixtureRequest, django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The address of a real server in another process, on the tests' database."""
     port = free_port()
     database = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}")
     environment = os.environ | {"DATABASE_URL": urlunsplit(database), "SITE_URL": f"http://127.0.0.1:{port}"}
     command = asgi_servers.command(request.param, port)
-    server = await asyncio.to_thread(partial(subprocess.Popen, command, cwd=settings.BASE_DIR, env=environment))
-    try:
-        await listening(server, port)
-        yield f"127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        await asyncio.to_thread(server.wait)
-
-
-async def listening(server: subprocess.Popen[Any], port: int) -> None:
-    async with asyncio.timeout(60):
-        while True:
-            assert server.poll() is None
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except ConnectionRefusedError:
-                await asyncio.sleep(0.05)
-                continue
-            writer.close()
-            return
+    log = tmp_path_factory.mktemp("elsewhere") / "server.log"
+    server = Process(request.param, command, log, lambda _: listens(port), environment=environment)
+    server.start()
+    yield f"127.0.0.1:{port}"
+    server.stop()
 
 
 @pytest.mark.parametrize("end", [log_out, change_password, deactivate, sign_out_by_the_admin])
