@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 MAX_ID = 2**63 - 1  # what a bigint column holds
+MAX_ID_DIGITS = len(str(MAX_ID))  # Python refuses to read a number of thousands
 # The purpose is in the signature: no other signed value of the site is a token, and a token is good for nothing else.
 TOKEN_SALT = "notifications.digest.unsubscribe"  # noqa: S105 - no secret
 MESSAGE_SALT = "notifications.digest.message"
@@ -41,7 +42,8 @@ def user_of(given: str) -> User | None:
     """The user whom the token was made for; None for one that was not made here, or for another mailbox."""
     user_id = given.partition(".")[0]
     # Not every text of digits is an id that a database can be asked for.
-    named = user_id.isascii() and user_id.isdigit() and int(user_id) <= MAX_ID
+    digits = user_id.isascii() and user_id.isdigit() and len(user_id) <= MAX_ID_DIGITS
+    named = digits and int(user_id) <= MAX_ID
     user = get_user_model().objects.filter(pk=int(user_id)).first() if named else None
     try:
         return user if user is not None and _signer(user).unsign(given) else None

@@ -92,6 +92,7 @@ def test_a_token_is_good_for_its_user_and_purpose_only(reader: User, bob: User) 
         "x.y",
         addresses.token(reader)[:-1],
         addresses.token(User(pk=10**30)),
+        f"{'9' * 5000}.{signature}",
         addresses.token(User(pk=reader.pk, email="another@example.org")),
     ]
 
