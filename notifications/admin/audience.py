@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -59,6 +60,14 @@ class Who(TextChoices):
                 return member.tried != member.today
 
 
+class UtcMomentField(forms.DateTimeField):
+    """By no clock of the reader's own."""
+
+    def to_python(self, value: Any) -> dt.datetime | None:
+        with timezone.override(dt.UTC):
+            return super().to_python(value)
+
+
 class AudienceForm(forms.Form):
     """A GET form: what is asked stands in the address. All of the insight's fields, or a signal; they go before it."""
 
@@ -74,7 +83,7 @@ class AudienceForm(forms.Form):
         label=_("AI confidence"), min_value=Decimal(0), max_value=Decimal(100), decimal_places=2, required=False
     )
     priority = forms.ChoiceField(label=_("Priority"), choices=[("", "–"), *Priority.choices], required=False)
-    moment = forms.DateTimeField(
+    moment = UtcMomentField(
         label=_("Moment (UTC)"),
         required=False,
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),

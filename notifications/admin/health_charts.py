@@ -55,7 +55,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """`kind` is what static/admin/health.js draws: `bars`, `lines`, `shares`, `times`; empty for a table alone."""
+    """`kind` is one of those that static/health/charts.js draws; empty for a table alone."""
 
     name: str
     title: StrOrPromise

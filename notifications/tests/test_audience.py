@@ -176,6 +176,15 @@ def test_the_page_tells_what_other_defaults_would_change(traders: list[User], ad
     assert [row["user"].username for row in response.context["page"]] == [user.username for user in traders[1:]]
 
 
+def test_the_page_takes_and_gives_the_moment_by_utc(make_signal: MakeSignal, ada: User, ada_client: Client) -> None:
+    NotificationPreference.objects.filter(user=ada).update(time_zone="Asia/Tokyo")
+
+    response = look_at(ada_client, signal=unannounced(make_signal).pk, moment="2026-03-04T23:30")
+
+    assert response.context["now"] == dt.datetime(2026, 3, 4, 23, 30, tzinfo=dt.UTC)
+    assert "2026-03-04 23:30 UTC" in response.content.decode()
+
+
 @pytest.mark.parametrize(
     ("fields", "wrong"),
     [

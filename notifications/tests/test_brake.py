@@ -445,6 +445,17 @@ class TestTheAdmin:
         assert "brake-alarm" not in page
         assert "A source went mad" in page, "the history says why"
 
+    def test_gives_the_time_by_utc_whatever_the_readers_clock(self, operator: User, client: Client) -> None:
+        NotificationPreference.objects.filter(user=operator).update(time_zone="Asia/Tokyo")
+        with time_machine.travel(NIGHT, tick=False):
+            stop()
+
+        page = client.get(reverse("admin:notifications_sendingbrake_changelist")).content.decode()
+
+        assert "since 23:30 UTC, by ada" in page, "the note on every page"
+        assert "Since 2026-03-04 23:30 UTC" in page
+        assert ">2026-03-04 23:30:00<" in page, "the history"
+
     @pytest.mark.parametrize("fields", [{}, {"reason": "Why not"}, {"sure": "on"}, {"reason": " ", "sure": "on"}])
     def test_asks_for_a_reason_and_a_confirmation(self, operator: User, client: Client, fields: dict[str, Any]) -> None:
         assert self.press(client, **fields).status_code == 400

@@ -11,6 +11,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
+import time_machine
 from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.core.management import call_command
@@ -32,6 +33,7 @@ from notifications.models import (
     InsightDispatch,
     InsightNotification,
     NotificationDeliveryLog,
+    NotificationPreference,
 )
 from notifications.preferences import Channel, Reason
 from notifications.roles import Role
@@ -123,6 +125,12 @@ def test_an_empty_site_has_a_page_that_says_what_to_start(looker: Client) -> Non
     assert tile(html, "counted")[0] == "bad"
     assert "roll_up_figures" in html
     assert tile(html, "signal_to_screen")[0] == "none"
+
+
+def test_the_range_is_given_by_utc_whatever_the_readers_clock(looker: Client) -> None:
+    NotificationPreference.objects.update(time_zone="Asia/Tokyo")
+    with time_machine.travel(dt.datetime(2026, 11, 20, 14, 37, 12, tzinfo=dt.UTC), tick=False):
+        assert "2026-11-19 14:00 to 14:37:12 UTC" in looker.get(PAGE).content.decode()
 
 
 def test_the_tiles_have_the_reports_figures_and_say_how_they_are_in_words(looker: Client, rows: None) -> None:
