@@ -15,7 +15,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Exists
 from django.utils import timezone
 
@@ -68,17 +68,12 @@ def engage(reason: str, *, by: User | None, name: str) -> tuple[SendingBrake, bo
     reason = reason.strip()
     if not reason:
         raise ValueError("The brake needs a reason.")
-    while True:
-        try:
-            with transaction.atomic():
-                begun = SendingBrake.objects.create(engaged_by=by, engaged_name=name, reason=reason)
-        except IntegrityError:
-            present = engaged()
-            if present is not None:  # else it was lifted in between
-                return present, False
-        else:
-            logger.warning("Sending is stopped: brake %s, engaged by user %s", begun.pk, by.pk if by else None)
-            return begun, True
+    present, begun = SendingBrake.objects.engaged().get_or_create(
+        defaults={"engaged_by": by, "engaged_name": name, "reason": reason}
+    )
+    if begun:
+        logger.warning("Sending is stopped: brake %s, engaged by user %s", present.pk, by.pk if by else None)
+    return present, begun
 
 
 def lift(brake_id: int, *, by: User | None, name: str) -> bool:
