@@ -1,7 +1,7 @@
 """How a user's preferences came to be what they are: who changed which of them, when, from what and to what.
 
-A version keeps what decides about insights, further quiet windows and mutes included; sounds, the language and the time
-of the daily e-mail decide nothing and are not kept.
+A version keeps every field of the page, further quiet windows and mutes included. What a version of earlier days does
+not know yet cannot be told as a change.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ FORM_FIELDS = {
     "quiet_start": "quiet_start_time",
     "quiet_end": "quiet_end_time",
 }
-TIMES = {"quiet_start", "quiet_end"}
-# What versions of earlier days do not have yet, as they meant it.
+TIMES = {"quiet_start", "quiet_end", "digest_time"}
+# What versions of earlier days do not have yet, where it is known what they meant.
 ONCE: dict[str, Any] = {"quiet_windows": [], "mutes": [], "webhook_enabled": False}
 
 
@@ -64,9 +64,9 @@ def changes(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
     """Between two snapshots, in the order in which they keep their fields."""
     before = ONCE | before
     return [
-        Change(_label(name), _in_words(name, before.get(name), before), _in_words(name, value, after))
+        Change(_label(name), _in_words(name, before[name], before), _in_words(name, value, after))
         for name, value in (ONCE | after).items()
-        if before.get(name) != value
+        if name in before and before[name] != value
     ]
 
 
@@ -78,6 +78,9 @@ def _label(name: str) -> str:
             return _("Further quiet windows")
         case "mutes":
             return _("Mutes")
+        case "sound_high" | "sound_medium" | "sound_low":  # on the page they stand below the switch
+            fields = PreferenceForm.base_fields
+            return f"{fields['sound'].label}, {fields[name].label}"
         case _other:
             field = PreferenceForm.base_fields.get(FORM_FIELDS.get(name, name))
             return str(field.label) if field else name

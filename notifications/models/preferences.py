@@ -153,6 +153,18 @@ class NotificationPreference(models.Model):
             webhook_enabled=self.webhook_enabled,
         )
 
+    def as_json(self) -> dict[str, Any]:
+        """What a version keeps: the rules, and beside them what decides about no insight of a trader's."""
+        return self.rules().as_json() | {
+            "language": self.language,
+            "sound": self.sound,
+            "sound_high": str(self.sound_high),
+            "sound_medium": str(self.sound_medium),
+            "sound_low": str(self.sound_low),
+            "digest_time": self.digest_time.isoformat(),
+            "house_insights_for_staff": self.house_insights_for_staff,
+        }
+
     @property
     def sounds(self) -> dict[str, str]:
         """What is heard, by priority; nothing with the switch off."""
@@ -324,7 +336,7 @@ class PreferenceVersion(models.Model):
     @classmethod
     def record(cls, preference: NotificationPreference, *, changed_by: User | None = None) -> None:
         """Keep a snapshot unless nothing changed since the last one."""
-        snapshot = preference.rules().as_json()
+        snapshot = preference.as_json()
         latest = cls.objects.filter(user_id=preference.user_id).order_by("-valid_from", "-id").first()
         if latest is None or latest.snapshot != snapshot:
             cls.objects.create(

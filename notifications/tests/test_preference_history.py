@@ -41,6 +41,10 @@ def newest(user: User) -> list[str]:
         ({"quiet_weekdays": [0, 4]}, "On these days: every day → Monday, Friday"),
         ({"quiet_mode": "skip"}, "What comes in quiet hours is: held until they end → skipped"),
         ({"time_zone": "Asia/Tokyo"}, "Time zone: UTC → Asia/Tokyo"),
+        ({"digest_time": dt.time(6, 30)}, "Time of the daily e-mail: 07:00 → 06:30"),
+        ({"language": "de"}, "Language: As the browser asks → Deutsch"),
+        ({"sound_high": "none"}, "Play a sound, High priority: Three notes, rising → No sound"),
+        ({"house_insights_for_staff": True}, "House insights: off → on"),
         (
             {"paused_until": dt.datetime(2026, 3, 4, 12, tzinfo=dt.UTC)},
             "Pause everything until: no pause → 4 Mar 2026, 12:00",
@@ -64,9 +68,9 @@ def test_windows_and_mutes_are_told_too(alice: User) -> None:
     assert newest(alice) == ["Mutes: XAUUSD until 4 Mar 2099, 12:00 → SMC, XAUUSD until 4 Mar 2099, 12:00"]
 
 
-def test_a_version_of_earlier_days_had_no_windows_mutes_and_webhook(alice: User) -> None:
+def test_what_a_version_of_earlier_days_does_not_know_is_told_as_no_change(alice: User) -> None:
     old = PreferenceVersion.objects.get(user=alice)
-    for name in ("quiet_windows", "mutes", "webhook_enabled"):
+    for name in ("quiet_windows", "mutes", "webhook_enabled", "sound_high", "language"):
         del old.snapshot[name]
     old.save()
     change(alice, high_priority_only=True)
