@@ -219,8 +219,8 @@ def test_the_foot_of_the_panel_is_worded_by_reason() -> None:
     assert count_by_reason(hidden + other_minimum)[0].label == "below your minimum"
 
 
-@pytest.mark.parametrize("reason", [reason for reason in Reason if reason not in
-                                    (Reason.ALL_RULES_PASSED, Reason.URGENT_IN_QUIET_HOURS)])  # fmt: skip
+@pytest.mark.parametrize("reason", [reason for reason in Reason if reason not in  # the brake holds, and hides nothing
+                                    (Reason.ALL_RULES_PASSED, Reason.URGENT_IN_QUIET_HOURS, Reason.BRAKE)])  # fmt: skip
 def test_every_rule_that_keeps_back_has_words_and_a_setting(reason: Reason) -> None:
     from notifications.reasons import setting_url
 
