@@ -37,6 +37,7 @@ class InsightDispatchAdmin(ReadOnlyAdmin):
         ("signal__symbol", ValueFilter),
         ("signal__strategy", ValueFilter),
     )
+    also_narrowed_by = ("counts",)  # the delivery health page's bars lead to the dispatches with a reason
     list_select_related = ("signal",)
     finders = (by_id("signal"), by_symbol("signal__symbol"), by_strategy("signal__strategy"), by_user("signal__user"))
     search_help_text = _("Symbol, strategy, id of the signal, or how its owner's name begins.")

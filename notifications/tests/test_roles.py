@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from notifications import roles
 from notifications.admin.tools import TOOLS
-from notifications.models import SendingBrake
+from notifications.models import OutgoingWebhook, PushSubscription, SendingBrake
 from notifications.roles import Role
 from notifications.tests.test_admin import store_one_of_each
 from signals.models import Signal, WebhookRequest, WebhookSource
@@ -205,6 +205,27 @@ def test_each_action_is_offered_to_whom_it_should(role: Role) -> None:
     offered = {name for model_admin in admin.site._registry.values() for name in model_admin.get_actions(request)}
 
     assert offered == {name for name, roles in ACTIONS.items() if role in roles}
+
+
+@pytest.mark.parametrize(
+    ("model", "lookup", "value"),
+    [
+        (OutgoingWebhook, "secret__startswith", "v"),
+        (OutgoingWebhook, "url__contains", "key"),
+        (PushSubscription, "auth__gt", "s"),
+        (PushSubscription, "p256dh__regex", "^s"),
+        (PushSubscription, "endpoint__endswith", "/42"),
+        (WebhookSource, "token_hash", "b" * 64),
+        (User, "password__startswith", "pbkdf2"),
+    ],
+)
+def test_no_list_can_be_asked_for_a_secret_letter_by_letter(model: Any, lookup: str, value: str) -> None:
+    client = Client()
+    client.force_login(member_of(Role.ADMIN))
+    address = f"admin:{model._meta.label_lower.replace('.', '_')}"
+
+    for page in ("changelist", "export"):
+        assert client.get(reverse(f"{address}_{page}"), {lookup: value}).status_code == 400
 
 
 class TestSuperusers:

@@ -12,6 +12,7 @@ from django.contrib.admin.widgets import AutocompleteSelect
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.db.models import Model, QuerySet
+from django.db.models.constants import LOOKUP_SEP
 from django.forms import Media
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import URLPattern, path
@@ -40,7 +41,8 @@ EXPORT = "notifications.export_lists"
 class ListAdmin(ModelAdmin):
     """`finders` are what its search box looks for; without any Django's own search goes over `search_fields`.
 
-    `too_many` says what to do instead of deleting a row with too many others behind it.
+    `too_many` says what to do instead of deleting a row with too many others behind it. `also_narrowed_by` are columns
+    that the address of the list may name though the list neither shows them nor filters by them.
     """
 
     paginator = BoundedPaginator
@@ -53,6 +55,7 @@ class ListAdmin(ModelAdmin):
     finders: tuple[searching.Finder, ...] = ()
     search_fields: ClassVar[Any] = ("pk",)  # where there are finders it only says that there is a search
     too_many: StrOrPromise = ""
+    also_narrowed_by: tuple[str, ...] = ()
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -69,6 +72,22 @@ class ListAdmin(ModelAdmin):
         if any(isinstance(entry, tuple) and entry[1] is ChosenFilter for entry in self.list_filter):
             return own + AutocompleteSelect(LogEntry._meta.get_field("user"), self.admin_site).media
         return own
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """Not by a column of its own that the list neither shows nor filters by.
+
+        Django allows each, and so a secret that no page shows could be asked for letter by letter
+        (`?secret__startswith=`) by whoever may look at the list.
+        """
+        column = lookup.partition(LOOKUP_SEP)[0]
+        known = column not in {field.name for field in self.opts.get_fields()} or column in self._narrowed_by()
+        return known and super().lookup_allowed(lookup, value, request)
+
+    def _narrowed_by(self) -> set[str]:
+        """By the first word of each lookup."""
+        filters = (entry[0] if isinstance(entry, tuple) else entry for entry in self.list_filter)
+        named = {entry.partition(LOOKUP_SEP)[0] for entry in filters if isinstance(entry, str)}
+        return {self.opts.pk.name, *map(str, self.list_display), *named, *self.also_narrowed_by}
 
     # Export
 
