@@ -120,8 +120,12 @@ def test_no_secret_can_get_into_an_image() -> None:
     named = (Path(settings.BASE_DIR) / ".dockerignore").read_text(encoding="utf-8").splitlines()
     kept = re.findall(r"^(?:ENV|ARG) (.*)$", DOCKERFILE, flags=re.MULTILINE)
 
+    ignored = (Path(settings.BASE_DIR) / ".gitignore").read_text(encoding="utf-8").splitlines()
+    of_the_site = {line for line in ignored if line.startswith("deploy/")}  # its environment, its certificate's key
+
     assert named[1] == "*"
-    assert {"deploy/.env", "**/tests"} <= set(named)
+    assert of_the_site >= {"deploy/.env", "deploy/certificates/"}
+    assert of_the_site | {"**/tests"} <= set(named)
     assert not any(re.search("SECRET|PASSWORD|TOKEN|PRIVATE", line) for line in kept)
 
 
