@@ -132,6 +132,22 @@ def test_what_was_made_is_removed_and_nothing_else(alice: User, make_insight: An
     assert stored_rows() == before
 
 
+@pytest.mark.parametrize(
+    "like",
+    [
+        {"username": "seeded-by-hand", "email": "ada@example.org"},
+        {"username": "ada-too", "email": "seeded-ada@seeded.invalid"},
+        {"username": "seeded-00001", "email": "seeded-00001@seeded.invalid", "is_staff": True},
+    ],
+)
+def test_an_account_that_only_looks_alike_is_not_removed(like: dict[str, Any]) -> None:
+    User.objects.create_user(**like)
+
+    call_command("seed_notifications", "--remove")
+
+    assert User.objects.get().username == like["username"]
+
+
 def test_stopped_halfway_it_leaves_nothing_that_cannot_be_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(filling, "PEOPLE_AT_ONCE", 2)
     before = stored_rows()
