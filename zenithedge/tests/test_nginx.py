@@ -29,10 +29,15 @@ SPELLINGS = (
     f"//signals//webhook//{TOKEN}",
     f"/signals%2Fwebhook%2f{TOKEN}/",
     f"/Signals/Webhook/{TOKEN}/",
+    f"/signals/%77ebhook/{TOKEN}/",
+    f"/%73ignals%2fwebhoo%6B/{TOKEN}",
     f"/notifications/digest/unsubscribe/{TOKEN}/",
     f"/notifications//digest%2funsubscribe/{TOKEN}",
     f"/accounts/reset/MQ/{TOKEN}/",
     f"/accounts%2freset//MQ%2f{TOKEN}/further",
+    f"/accounts/%72eset/MQ/{TOKEN}/",
+    f"/notifications/%64igest/unsubscribe/{TOKEN}/",
+    f"/signals/webhook/{TOKEN}%2f..",
 )
 
 
