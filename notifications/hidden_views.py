@@ -73,7 +73,7 @@ def api_hidden(request: ApiRequest) -> HttpResponse:
 def hidden_page(request: ApiRequest) -> HttpResponse:
     """One day by the user's own clock, today unless the address says `day`; narrowed by `reason`."""
     if rates.add("hidden", str(request.user.pk), rates.MINUTE_S) > LOOKS_A_MINUTE:
-        return too_many(request, rates.next_window_s(rates.MINUTE_S))
+        return too_many(request, rates.next_window_s(rates.MINUTE_S), guessing=False)
     zone = _own_zone(request.user)
     today = timezone.now().astimezone(zone).date()
     day = _day(request, today)

@@ -63,7 +63,7 @@ def preferences_page(request: ApiRequest) -> HttpResponse:
     """Shows and saves. A button that changes the windows in the form only has them shown, and saves nothing."""
     if request.method != "POST":
         if rates.add("preferences-page", str(request.user.pk), rates.MINUTE_S) > PAGES_A_MINUTE:
-            return too_many(request, rates.next_window_s(rates.MINUTE_S))
+            return too_many(request, rates.next_window_s(rates.MINUTE_S), guessing=False)
         return _page(request, PreferenceForm(instance=NotificationPreference.of(request.user)))
     if window_edits.BUTTON in request.POST:
         return _edited_page(request)

@@ -90,10 +90,10 @@ def locked_out(request: HttpRequest, response: HttpResponse, credentials: dict[s
     return too_many(request, max(1, wait_s))
 
 
-def too_many(request: HttpRequest, wait_s: int) -> HttpResponse:
-    """429 as a page that says how long to wait."""
+def too_many(request: HttpRequest, wait_s: int, *, guessing: bool = True) -> HttpResponse:
+    """429 as a page that says how long to wait; `guessing`: a password, rather than loading a page too often."""
     minutes = math.ceil(wait_s / 60)
-    response = render(request, "429.html", {"minutes": minutes}, status=429)
+    response = render(request, "429.html", {"minutes": minutes, "guessing": guessing}, status=429)
     response["Retry-After"] = str(wait_s)
     add_never_cache_headers(response)
     return response

@@ -285,7 +285,11 @@ def test_the_version_names_who_saved(page: Client, alice: User) -> None:
 def test_whoever_opens_the_page_again_and_again_is_told_to_wait(page: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("notifications.preference_views.PAGES_A_MINUTE", 1)
 
-    assert [page.get(reverse("preferences")).status_code for _ in range(2)] == [200, 429]
+    _, refused = [page.get(reverse("preferences")) for _ in range(2)]
+
+    assert (refused.status_code, 1 <= int(refused["Retry-After"]) <= 60) == (429, True)
+    assertContains(refused, "This page was loaded very often", status_code=429)
+    assertNotContains(refused, "password is refused", status_code=429)
 
 
 # --- Errors ---------------------------------------------------------------------------------------------------------
