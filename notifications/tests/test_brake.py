@@ -22,6 +22,7 @@ from notifications.delivery.webhook import Webhook
 from notifications.digests import runs, sending
 from notifications.manager import NotificationManager
 from notifications.models import (
+    DigestRun,
     DigestState,
     Inbox,
     InsightNotification,
@@ -374,6 +375,19 @@ class TestBesideTheBrowser:
 
         assert claimed.begin_attempt(run) is False
         assert (run.attempts, alice.digest_runs.get().attempts) == (0, 0)
+
+    def test_a_run_of_mails_ends_when_somebody_stops_it_in_the_middle(
+        self, subscribe: Subscribe, mailoutbox: list[Any]
+    ) -> None:
+        subscribe("alice")
+        subscribe("bob")
+        asked = iter([False] * 20)
+
+        report = sending.send_due(after_each=stop, should_stop=lambda: next(asked, True))
+
+        assert (report.sent, report.braked, len(mailoutbox)) == (1, True, 1)
+        waiting = DigestRun.objects.pending().get()
+        assert (waiting.attempts, waiting.claim) == (0, "")
 
     @pytest.mark.services
     def test_mails_go_out_once_sending_goes_on(self, subscribe: Subscribe, mailoutbox: list[Any]) -> None:
