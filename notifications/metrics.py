@@ -39,7 +39,7 @@ NOTIFICATIONS_ACKNOWLEDGED = Counter(
     "zenithedge_notifications_acknowledged", "Notifications that a browser acknowledged.", registry=REGISTRY
 )
 NOTIFICATIONS_HELD = Counter(
-    "zenithedge_notifications_held", "Of those written, the ones that quiet hours hold back.", registry=REGISTRY
+    "zenithedge_notifications_held", "Of those written, the ones that quiet hours or the brake hold.", registry=REGISTRY
 )
 INSIGHTS_SUPPRESSED = Counter(
     "zenithedge_insights_suppressed",

@@ -21,7 +21,8 @@ class Command(BaseCommand):
     )
     when = (
         "By itself never, where the worker thread, Celery's beat or a timer runs the schedule (every minute). By hand "
-        "with --since after rows were brought in or deleted past the site."
+        "with --since after rows were brought in or deleted past the site; not further back than rows are kept, "
+        "because figures outlive them and would be counted away."
     )
     examples = ("", "--since 2026-01-31", "-v 2")
     alone_because = "both would count the same."
