@@ -16,6 +16,8 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date
 from django.utils.translation import gettext_lazy as _
 
+from zenithedge.admin.searching import id_of
+
 
 class _FormFilter(admin.FieldListFilter):
     """A small form that sends the rest of the address along."""
@@ -61,9 +63,10 @@ class ChosenFilter(_FormFilter):
         value = self.chosen(name)
         if not value:
             return queryset
-        if not (value.isascii() and value.isdecimal()):
+        number = id_of(value)
+        if number is None:
             raise IncorrectLookupParameters(f"{name} is no id")
-        return queryset.filter(**{self.field_path: int(value)})
+        return queryset.filter(**{self.field_path: number})
 
     def form(self) -> forms.Form:
         (name,) = self.parameters()

@@ -15,13 +15,18 @@ MOST_USERS = 100
 LARGEST_ID = 2**63 - 1
 
 
+def id_of(word: str) -> int | None:
+    """None for a word that is no id which a database can be asked for, however long it is."""
+    digits = word.isascii() and word.isdecimal() and len(word) <= len(str(LARGEST_ID))
+    return int(word) if digits and int(word) <= LARGEST_ID else None
+
+
 def by_id(*paths: str) -> Finder:
     """The word is the id."""
 
     def find(word: str) -> Q | None:
-        if not (word.isascii() and word.isdecimal() and int(word) <= LARGEST_ID):
-            return None
-        return _any(paths, int(word))
+        number = id_of(word)
+        return None if number is None else _any(paths, number)
 
     return find
 
