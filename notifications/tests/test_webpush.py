@@ -100,6 +100,30 @@ def test_the_one_that_was_held_alone_is_pushed_as_itself(notify: Notify, service
     assert device.read(service.requests[0])["tag"] == f"insight-{notification.signal_id}"
 
 
+def test_what_has_lost_its_meaning_meanwhile_neither_leads_nor_counts(
+    notify: Notify, service: Receiver, device: Device
+) -> None:
+    live = notify(**RELEASED).notification
+    now = timezone.now()
+    for dead in ({"expires_at": now}, {"expired_at": now}, {"superseded_by": live}):
+        notify(**RELEASED, **dead, priority="high", confidence=99)
+
+    draining.drain()
+
+    assert live.pk in [content["id"] for content in map(device.read, service.requests)]
+    assert webpush.released_together(live) == [live]
+
+
+def test_one_that_is_sent_again_speaks_for_itself(notify: Notify, service: Receiver, device: Device) -> None:
+    notify(**RELEASED)
+    again = notify(**RELEASED, priority="high")
+    NotificationDeliveryLog.objects.filter(pk=again.pk).update(attempt_group=2)
+
+    assert draining.drain() == {"sent": 1, "skipped": 1}
+
+    assert device.read(service.requests[0])["tag"] == f"insight-{again.notification.signal_id}"
+
+
 def test_the_push_for_all_goes_out_though_the_first_of_them_was_read(
     notify: Notify, service: Receiver, device: Device, trader: User
 ) -> None:
