@@ -29,6 +29,7 @@ from notifications.preferences import Channel, Facts, Reason, Verdict, canonical
 from notifications.priority import Priority
 from notifications.reasons import facts_of
 from signals.models import Signal
+from zenithedge.admin.searching import refuse_no_ids
 
 USERS_PER_PAGE = 100
 # The defaults that may be tried: their fields, as they are named in the preferences.
@@ -141,6 +142,7 @@ def audience_view(request: HttpRequest) -> HttpResponse:
     """For who may see both the preferences and what became of insights. Reads only."""
     if not request.user.has_perms(PERMISSIONS):
         raise PermissionDenied
+    refuse_no_ids(request, "signal")
     asked = request.GET.keys() - {"who", "page"}
     form = AudienceForm(request.GET if asked else None)
     context = {

@@ -55,6 +55,7 @@ def decision_view(request: HttpRequest) -> HttpResponse:
     """
     if not request.user.has_perms(PERMISSIONS):
         raise PermissionDenied
+    searching.refuse_no_ids(request, "user", "signal")
     words = request.GET.get("q", "").strip()
     users, signals = _found(words) if words else ([], [])
     form = DecisionForm(_chosen(request, users, signals))

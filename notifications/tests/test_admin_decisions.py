@@ -149,6 +149,13 @@ def test_nothing_chosen_shows_the_form_and_a_stranger_id_an_error(staff: Client,
     assert wrong.context["form"].errors.keys() == {"signal"}
 
 
+@pytest.mark.parametrize("nonsense", ["x", "NaN", "\0", str(2**63), "9" * 5000], ids=lambda text: text[:8])
+def test_what_is_no_id_is_refused(staff: Client, trader: User, nonsense: str) -> None:
+    for name in ("user", "signal"):
+        assert staff.get(reverse("admin:notifications_decision"), {name: nonsense}).status_code == 400
+    assert staff.get(reverse("admin:notifications_audience"), {"signal": nonsense}).status_code == 400
+
+
 def test_it_is_linked_from_preferences_notifications_and_dispatches(
     staff: Client, trader: User, make_insight: MakeInsight
 ) -> None:

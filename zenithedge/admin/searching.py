@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from django.contrib.auth import get_user_model
+from django.core.exceptions import BadRequest
 from django.db.models import Q
+from django.http import HttpRequest
 
 Finder = Callable[[str], Q | None]
 MOST_USERS = 100
@@ -19,6 +21,17 @@ def id_of(word: str) -> int | None:
     """None for a word that is no id which a database can be asked for, however long it is."""
     digits = word.isascii() and word.isdecimal() and len(word) <= len(str(LARGEST_ID))
     return int(word) if digits and int(word) <= LARGEST_ID else None
+
+
+def refuse_no_ids(request: HttpRequest, *names: str) -> None:
+    """Raises BadRequest when the address has something else than an id, or nothing, under one of these names.
+
+    For a GET form: Django's select looks a chosen row up before the form has found the choice to be invalid.
+    """
+    for name in names:
+        given = request.GET.get(name)
+        if given and id_of(given) is None:
+            raise BadRequest(f"{name} is no id.")
 
 
 def by_id(*paths: str) -> Finder:
