@@ -35,8 +35,11 @@ def line(cells: Sequence[Cell]) -> str:
 
 
 def as_text(value: str) -> str:
-    """The text so that no spreadsheet calculates it: what could be a formula gets an apostrophe in front."""
-    return f"'{value}" if value.startswith(FORMULA_STARTS) else value
+    """The text so that no spreadsheet calculates it: what could be a formula gets an apostrophe in front.
+
+    Also behind white space, which some leave out when they read a file.
+    """
+    return f"'{value}" if value.startswith(FORMULA_STARTS) or value.lstrip().startswith(FORMULA_STARTS) else value
 
 
 def download(lines: AsyncIterator[str], name: str) -> StreamingHttpResponse:
