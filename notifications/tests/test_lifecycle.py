@@ -122,6 +122,16 @@ class TestReleasing:
         assert (notification.seq, notification.held_until, notification.reason) == (None, None, "channel_off")
         assert hints == []
 
+    def test_past_the_browser_bears_its_instant_by_which_one_push_tells_of_all(
+        self, held_insight: Signal, alice: User, hints: Hints
+    ) -> None:
+        NotificationPreference.objects.filter(user=alice).update(web_enabled=False, push_enabled=True)
+
+        assert lifecycle.release_held(MORNING) == 1
+
+        notification = InsightNotification.objects.get()
+        assert (notification.seq, notification.released_at, notification.reason) == (None, MORNING, "quiet_hours")
+
     def test_of_one_user_that_fails_keeps_no_other_waiting(
         self,
         held_insight: Signal,
@@ -160,6 +170,7 @@ class TestReleasing:
         first, second = InsightNotification.objects.order_by("revision")
         assert first.superseded_by == second
         assert stream.unread_count(alice.pk) == 1
+        assert (second.seq, first.seq, stream.position(alice.pk).last_seq) == (1, 2, 2)
 
 
 class TestExpiring:
