@@ -129,8 +129,9 @@ class _Flight:
             how = f"answers /livez with {status}" if status else "does not answer"
             raise BrokenError(
                 Stage.SERVER,
-                f"No ASGI server can be reached: {self._site} {how}.",
-                "Start the zenithedge-daphne or zenithedge-uvicorn units, and look at nginx when they run.",
+                f"The site cannot be reached: {self._site} {how}.",
+                "Start nginx and the zenithedge-daphne or zenithedge-uvicorn units; when they run, ask each server for "
+                "/livez at its own port, and restart the one that hangs.",
             )
         with self._report.timed(Stage.CHANNEL_LAYER):
             status, parts = _get(f"{self._site}/readyz", self._timeout_s)

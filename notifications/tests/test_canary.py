@@ -120,7 +120,7 @@ def test_names_what_is_broken_by_its_exit_code_and_cleans_up(
 def test_names_the_server_when_nobody_answers() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and does not listen
-        with pytest.raises(CommandError, match="No ASGI server can be reached") as broken:
+        with pytest.raises(CommandError, match="The site cannot be reached") as broken:
             run(f"http://127.0.0.1:{taken.getsockname()[1]}")
     assert broken.value.returncode == Stage.SERVER.exit_code
     assert what_is_left() == [0, 0, 0, 0, 0]
