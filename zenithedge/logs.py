@@ -3,6 +3,7 @@
 import logging
 import re
 from typing import Any
+from urllib.parse import unquote
 
 import structlog
 from daphne.access import AccessLogGenerator
@@ -138,7 +139,12 @@ def _is_a_clients_fault(fault: BaseException | None) -> bool:
 def _write_masked_entry(
     self: AccessLogGenerator, host: str, date: object, request: str, *rest: object, **named: object
 ) -> None:
-    self.write_unmasked_entry(host, date, mask_secrets(request), *rest, **named)
+    """daphne writes an address as it was sent; the views know it with its %-codes resolved (/signals/%77ebhook/)."""
+    masked = mask_secrets(request)
+    resolved = unquote(masked)
+    if mask_secrets(resolved) != resolved:
+        masked = in_one_line(mask_secrets(resolved))
+    self.write_unmasked_entry(host, date, masked, *rest, **named)
 
 
 def _mask_values(logger: WrappedLogger, method: str, entry: EventDict) -> EventDict:

@@ -157,9 +157,12 @@ def test_uvicorns_access_log_shows_no_token() -> None:
     ],
 )
 def test_nginxs_access_log_shows_no_token(path: str) -> None:
-    """The expression of its `map`, which nginx gives to PCRE; both name groups."""
+    """The expression of its `map`, which nginx gives to PCRE; both name groups.
+
+    That of its second `map` is for what has been resolved (test_nginx.py).
+    """
     site = nginx.Site(["127.0.0.1:8001"]).render()
-    ((pattern, shown),) = re.findall(r'^ *"~\*(.+?)" "(.+?)";$', site, re.MULTILINE)
+    (pattern, shown), _resolved = re.findall(r'^ *"~\*(.+?)" "(.+?)";$', site, re.MULTILINE)
     expression = re.compile(pattern.replace("(?<", "(?P<"), re.IGNORECASE)
     found = expression.search(path)
 
@@ -171,16 +174,27 @@ def test_nginxs_access_log_shows_no_token(path: str) -> None:
     assert re.search(r"\$(request|request_uri|uri|args|http_referer)\b", log_format) is None
 
 
-def test_daphnes_access_log_shows_no_token() -> None:
+@pytest.mark.parametrize(
+    ("path", "written"),
+    [
+        (PATH, "/signals/webhook/***/"),
+        ("/signals/%77ebhook/s3cret/", "/signals/webhook/***/"),
+        ("/accounts/%72eset/MQ/s3cret/?of=a%40example.org", "/accounts/reset/MQ/***/?of=***@example.org"),
+        ("/signals/webhook/%20s3cret%20s3cret/", "/signals/webhook/***/"),
+        ("/signals/%77ebhook/s3cret%0aGET%20/", r"/signals/webhook/***\nGET /"),
+        ("/notifications/?q=%F0%9F%9F%A2", "/notifications/?q=%F0%9F%9F%A2"),
+    ],
+)
+def test_daphnes_access_log_shows_no_token(path: str, written: str) -> None:
     mask_server_access_logs()
     mask_server_access_logs()  # importing twice must not wrap twice
     stream = io.StringIO()
 
     AccessLogGenerator(stream).write_entry(
-        host="127.0.0.1:5", date=timezone.make_naive(timezone.now()), request=f"POST {PATH}", status=201, length=9
+        host="127.0.0.1:5", date=timezone.make_naive(timezone.now()), request=f"POST {path}", status=201, length=9
     )
 
-    assert 'POST /signals/webhook/***/" 201 9' in stream.getvalue()
+    assert f'POST {written}" 201 9' in stream.getvalue()
 
 
 @pytest.mark.parametrize(
