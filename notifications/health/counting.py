@@ -139,12 +139,11 @@ def _hidden(counts: Counts) -> Iterator[tuple[str, int]]:
 
 
 def _latencies(periods: _Periods) -> None:
-    """Of what came at once: the first time it was sent, of a first revision, held by no quiet hours."""
+    """Of what came at once: the first time it was sent, of a first revision, never held (what is held has no log)."""
     logs = NotificationDeliveryLog.objects.filter(
         channel=Channel.WEBSOCKET,
         attempt_group=1,
         notification__revision=1,
-        notification__held_until__isnull=True,
         notification__released_at__isnull=True,
     )
     received = F("notification__signal__received_at")

@@ -387,6 +387,18 @@ def test_a_turn_ends_when_its_time_is_used_up_and_the_next_goes_on(
     assert hours.count() in (60 * 24 + 1, 60 * 24 + 2)
 
 
+def test_what_is_older_than_figures_are_kept_is_not_counted_again(
+    alice: User, make_old: MakeOld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rolling_up, "FIGURE_DAYS", 2)
+    store(alice, make_old(None, NOW - 5 * DAY), NOW - 5 * DAY)
+
+    rolling_up.roll_up(NOW)
+
+    first = HealthFigures.objects.order_by("begins_at")[0]
+    assert first.begins_at == Length.DAY.begin(NOW - 2 * DAY)
+
+
 def test_nothing_is_rolled_up_from_nothing() -> None:
     assert rolling_up.roll_up(NOW)
     assert [counts for *_, counts, _ in figures() if counts] == []
