@@ -13,7 +13,7 @@ BIOME := $(PY) -m scripts.node node_modules/@biomejs/biome/bin/biome
 CHECK := DATABASE_URL=sqlite://:memory: $(PY) manage.py
 
 help: ## Say what there is
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s%s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s%s\n", $$1, $$2 }'
 
 run: .venv/.run ## Start the site with demo accounts and a replay of market data
 	@exec $(PY) manage.py demo
