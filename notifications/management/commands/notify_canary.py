@@ -26,7 +26,7 @@ class Command(BaseCommand):
         "deleted again; nobody else is told anything."
     )
     when = (
-        "Every minute or so, by a timer, with --metrics-file, so that an alert tells when insights stop arriving; and "
+        "Every five minutes, by a timer, with --metrics-file, so that an alert tells when insights stop arriving; and "
         "by hand as the first step of every look for what is broken."
     )
     examples = (

@@ -16,7 +16,7 @@ from zenithedge.commands import MisuseError
 
 class Command(BaseCommand):
     help = (
-        "Makes a webhook for a user, or for the house, and prints its address. It holds the secret and cannot be "
+        "Make a webhook for a user, or for the house, and print its address. It holds the secret and cannot be "
         "shown again: the database keeps its digest only."
     )
     when = "To connect a sender of alerts from a shell; traders do it themselves under Connect TradingView."
