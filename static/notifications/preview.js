@@ -64,7 +64,10 @@ export class Preview {
 
   #refused({ status, headers }) {
     if (status === 400) return this.#say(gettext("Some fields are not right; the figures wait for them."));
-    if (status === 429) this.#askIn(1000 * Number(headers.get("Retry-After")));
+    if (status === 429) {
+      this.#askIn(1000 * Number(headers.get("Retry-After")));
+      return this.#say(gettext("Too many changes in a minute; the figures follow by themselves."));
+    }
     this.#say(gettext("The server does not answer now; these figures are those of an earlier draft."));
   }
 

@@ -101,6 +101,19 @@ def test_the_last_figures_stay_while_the_server_is_away_and_it_is_said(trader: T
     expect(page.locator("[data-preview-state]")).to_have_text("")
 
 
+def test_whoever_changes_much_is_told_and_gets_the_figures_without_asking_again(trader: Trader, site: Site) -> None:
+    page = open_preferences(trader)
+    page.route(
+        "**/preview-preferences/", lambda route: route.fulfill(status=429, headers={"Retry-After": "1"}, json={})
+    )
+    with trader.expecting(re.compile("Failed to load resource")):
+        page.get_by_role("slider").fill("80")
+        expect(page.locator("[data-preview-state]")).to_contain_text("Too many changes in a minute")
+        page.unroute("**/preview-preferences/")
+        expect(page.locator("[data-preview-state]")).to_have_text("")
+    expect(page.locator("[data-preview-period='7'] [data-headline]")).to_contain_text("With this draft")
+
+
 @WIDE_THEN_NARROW
 def test_windows_are_added_filled_in_and_removed_without_leaving_the_page(trader: Trader) -> None:
     page = open_preferences(trader)
