@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -177,6 +178,30 @@ def test_any_population_is_written_as_the_plain_path_writes_it(
         assert outcome(fan_out.write, announcement, user_ids) == outcome(row_by_row.write, announcement, user_ids)
 
         transaction.set_rollback(True)
+
+
+@pytest.mark.parametrize(
+    ("priority", "let_through"), [(Priority.MEDIUM, Reason.QUIET_HOURS), (Priority.HIGH, Reason.BRAKE)]
+)
+def test_the_brake_holds_what_would_be_sent_and_nothing_else(
+    traders: list[User], make_signal: MakeSignal, priority: Priority, let_through: Reason
+) -> None:
+    quiet = {"quiet_hours_enabled": True, "quiet_start_time": dt.time(0), "quiet_end_time": dt.time(0)}
+    wishes: list[tuple[Fields, Reason]] = [
+        ({}, Reason.BRAKE),
+        (quiet, Reason.QUIET_HOURS),
+        (quiet | {"quiet_mode": QuietMode.SKIP}, Reason.QUIET_HOURS),
+        (quiet | {"urgent_bypasses_quiet": True}, let_through),
+        ({"min_confidence": Decimal(100)}, Reason.BELOW_MIN_CONFIDENCE),
+    ]
+    for trader, (fields, _) in zip(traders, wishes, strict=False):
+        NotificationPreference.objects.filter(user=trader).update(**fields)
+    announcement = announce(unannounced(make_signal), 1, braked=True)
+    announcement = replace(announcement, facts=replace(announcement.facts, priority=priority))
+    user_ids = [trader.pk for trader in traders[: len(wishes)]]
+
+    for write in (fan_out.write, row_by_row.write):
+        assert outcome(write, announcement, user_ids)["reasons"] == Counter(reason.value for _, reason in wishes)
 
 
 @pytest.mark.parametrize("kind", MuteKind)
