@@ -6,9 +6,10 @@ import fcntl
 import os
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from django.db import Error as DatabaseFault
 from django.db import connection
 
 # The first half of the key of our locks: others may use PostgreSQL's advisory locks for something else.
@@ -62,5 +63,9 @@ def _advisory(name: str) -> Iterator[None]:
             raise HeldError(name)
         yield
         own.rollback()
+    except BaseException:
+        with suppress(DatabaseFault):
+            own.rollback()  # or the pool warns of the open transaction beside what the operator has to read
+        raise
     finally:
         own.close()

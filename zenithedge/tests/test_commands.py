@@ -269,7 +269,10 @@ ALONE = [name for name in OURS if command(name).alone_because and name != "repla
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("name", ALONE)
 def test_a_second_copy_does_nothing_and_ends_with_3(
-    name: str, held_elsewhere: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+    name: str,
+    held_elsewhere: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     held_elsewhere(name)
     monkeypatch.setattr(type(command(name)), "work", lambda self, **options: pytest.fail("it ran"))
@@ -277,6 +280,7 @@ def test_a_second_copy_does_nothing_and_ends_with_3(
         call_command(name)
 
     assert refused.value.returncode == Exit.BUSY
+    assert [record.name for record in caplog.records] == ["zenithedge.commands"]
 
 
 @pytest.mark.services
