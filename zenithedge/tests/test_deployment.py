@@ -125,7 +125,7 @@ def test_no_secret_can_get_into_an_image() -> None:
 
     assert named[1] == "*"
     assert of_the_site >= {"deploy/.env", "deploy/certificates/"}
-    assert of_the_site | {"**/tests"} <= set(named)
+    assert of_the_site | {"deploy/.env.*", "**/tests"} <= set(named)
     assert not any(re.search("SECRET|PASSWORD|TOKEN|PRIVATE", line) for line in kept)
 
 
@@ -184,3 +184,15 @@ def test_the_services_that_are_started_here_run_on_the_files_for_a_host() -> Non
 
     assert (applied, shown) == ((0,), ("5min", "off"))
     assert policy == {"maxmemory-policy": of_redis["maxmemory-policy"]}
+
+
+def test_the_sites_account_owns_nothing_that_root_reads() -> None:
+    """Else whoever got hold of the site would get hold of the machine when root's shell reads its environment."""
+    operations = (Path(settings.BASE_DIR) / "docs" / "operations.md").read_text(encoding="utf-8")
+    made = re.findall(r"\binstall (-d .*?)(?: &&| +#|$)", operations, flags=re.MULTILINE)
+    of_the_site = {
+        path for line in made if "-o zenithedge" in line for path in re.findall(r" (\S*/\S+|var)(?= |$)", line)
+    }
+
+    assert {"var", "/var/lib/zenithedge/static", "/var/log/zenithedge"} == of_the_site
+    assert "install -d -m 0750 -g zenithedge /etc/zenithedge" in operations
