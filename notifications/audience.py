@@ -25,6 +25,7 @@ from notifications.preferences import Channel, Facts, Reason, Verdict
 from notifications.preview import NIGHT
 from notifications.quiet import QuietHours, zone_or_utc
 from signals.models import Signal
+from zenithedge.chunks import chunks
 
 USERS_AT_ONCE = 10_000  # bounds what is in hand at a time
 
@@ -95,8 +96,7 @@ def look(signal: Signal, facts: Facts, now: dt.datetime, defaults: Defaults = TH
     members: list[Member] = []
     night = _Night(now)
     everyone = dispatching.next_users(InsightDispatch(opened_at=now), signal)
-    for start in range(0, len(everyone), USERS_AT_ONCE):
-        user_ids = everyone[start : start + USERS_AT_ONCE]
+    for user_ids in chunks(everyone, USERS_AT_ONCE):
         targets = _owners_of_targets(user_ids)
         today = _fates(user_ids, facts, now, THE_DEFAULTS, targets)
         tried = _fates(user_ids, facts, now, defaults, targets) if defaults else today

@@ -24,6 +24,7 @@ from notifications.payloads import to_milliseconds
 from notifications.preferences import AT_ONCE, UNTIL_LIFTED, Reason, Rules
 from notifications.priority import Priority
 from notifications.row_by_row import advance, supersede_earlier
+from zenithedge.chunks import chunks
 
 logger = logging.getLogger(__name__)
 
@@ -78,8 +79,7 @@ def _expire_chunks(now: dt.datetime) -> Iterator[int]:
     """How many each chunk of users has had marked. One that fails keeps no other waiting."""
     change = stamping.Expired(now)
     due = list(stamping.rows(change).order_by("user_id").values_list("user_id", flat=True).distinct())
-    for start in range(0, len(due), stamping.CHUNK_USERS):
-        user_ids = due[start : start + stamping.CHUNK_USERS]
+    for user_ids in chunks(due, stamping.CHUNK_USERS):
         try:
             yield _expire_of_users(change, user_ids)
         except Exception:
@@ -108,21 +108,16 @@ def _release_chunks(now: dt.datetime) -> Iterator[int]:
         # Nothing is lost with this: whose quiet hours end meanwhile may be in the next ones when it is lifted.
         held.filter(held_until__lte=now).update(held_until=UNTIL_LIFTED)
         return
-    for user_ids in _chunks(_users_of(InsightNotification.objects.waiting_for_brake()), PLACED_TOGETHER):
+    for user_ids in chunks(_users_of(InsightNotification.objects.waiting_for_brake()), PLACED_TOGETHER):
         _place(user_ids, now)
         yield 0
-    for user_ids in _chunks(_users_of(held.filter(held_until__lte=now)), RELEASED_TOGETHER):
+    for user_ids in chunks(_users_of(held.filter(held_until__lte=now)), RELEASED_TOGETHER):
         yield _release_of_users(user_ids, now)
         let_others_write()
 
 
 def _users_of(rows: InsightNotificationQuerySet) -> list[int]:
     return list(rows.order_by("user_id").values_list("user_id", flat=True).distinct())
-
-
-def _chunks(user_ids: Sequence[int], size: int) -> Iterator[Sequence[int]]:
-    for start in range(0, len(user_ids), size):
-        yield user_ids[start : start + size]
 
 
 def _place(user_ids: Sequence[int], now: dt.datetime) -> None:

@@ -11,10 +11,10 @@ import asyncio
 import atexit
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from django.db import Error as DatabaseFault
 
@@ -24,10 +24,9 @@ from notifications.positions import SentPosition
 from notifications.sessions import SignIn
 from notifications.stream import CatchUp, Place
 from notifications.threads import in_database
+from zenithedge.chunks import chunks
 
 logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 # Of one user in this process: tabs and devices of a person, and an end to a page that connects in a loop.
 MAX_SOCKETS_A_USER = 20
@@ -195,7 +194,7 @@ class Registry:
             if socket.position.through == position.through:
                 places[Place(socket.user_id, position.through, position.epoch)].append(socket)
         rounds = _one_of_a_user(places)
-        await _each(self._heal(dict(some)) for one in rounds for some in _slices(list(one.items()), HEALED_AT_ONCE))
+        await _each(self._heal(dict(some)) for one in rounds for some in chunks(list(one.items()), HEALED_AT_ONCE))
 
     async def look_at_brake(self) -> None:
         """Tell the sockets when sending was stopped for everybody, or goes on. No hint says so: it is told seldom."""
@@ -208,7 +207,7 @@ class Registry:
         """Close the sockets, of these users or of all, whose sign-in no longer holds; evenly over `within_s`."""
         loop = asyncio.get_running_loop()
         started = loop.time()
-        slices = list(_slices(self.sockets(user_ids), CHECKED_AT_ONCE))
+        slices = list(chunks(self.sockets(user_ids), CHECKED_AT_ONCE))
         for number, some in enumerate(slices, 1):
             await _each([self._check_some(some)])
             await asyncio.sleep(max(0.0, started + within_s * number / len(slices) - loop.time()))
@@ -224,7 +223,7 @@ class Registry:
     async def _behind(self) -> list[tuple[Socket, SentPosition]]:
         """Sockets that are not where their streams are, with the positions that they had before the question."""
         behind = []
-        for some in _slices(self.sockets(), LOOKED_AT_ONCE):
+        for some in chunks(self.sockets(), LOOKED_AT_ONCE):
             places = [(socket, replace(socket.position)) for socket in some if socket.idle]
             last = await in_database(stream.last_seqs, {socket.user_id for socket, _ in places})
             behind += [
@@ -286,11 +285,6 @@ def _one_of_a_user(places: Mapping[Place, list[Socket]]) -> list[dict[Place, lis
         rounds[seen[place.user_id]][place] = sockets
         seen[place.user_id] += 1
     return rounds
-
-
-def _slices(everything: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    for start in range(0, len(everything), size):
-        yield everything[start : start + size]
 
 
 async def _each(duties: Iterable[Awaitable[None]]) -> None:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -25,11 +25,10 @@ from notifications.digests import addresses
 from notifications.digests.times import due_at, due_now, next_due
 from notifications.models import DigestRun, DigestRunQuerySet, DigestState, NotificationPreference, PreferenceVersion
 from notifications.quiet import zone_or_utc
+from zenithedge.chunks import chunks
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
-
-T = TypeVar("T")
 
 BATCH = 100  # mails for which one connection is opened; many servers close it after so many
 OPENED_AT_ONCE = 1000  # users looked at and rows written in one statement
@@ -311,8 +310,3 @@ def give_up_deadly(now: dt.datetime) -> int:
 def _free(now: dt.datetime, *, whenever: bool = False) -> QuerySet[DigestRun]:
     free = DigestRun.objects.pending().filter(Q(lease_until__isnull=True) | Q(lease_until__lte=now))
     return free if whenever else free.filter(next_attempt_at__lte=now)
-
-
-def chunks(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    for start in range(0, len(rows), size):
-        yield rows[start : start + size]

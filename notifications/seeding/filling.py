@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
-from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
@@ -34,6 +33,7 @@ from notifications.seeding.planning import Plan
 from notifications.seeding.streams import Arrival, Stream
 from notifications.seeding.tables import Report, Row, Table, reserve_ids
 from signals.models import Signal, TradeValidation, WebhookRequest, WebhookSource
+from zenithedge.chunks import chunks
 
 PEOPLE_AT_ONCE = 250
 ROWS_AT_ONCE = 5000
@@ -167,7 +167,7 @@ def _write_insights(made: Plan, report: Report, should_stop: Callable[[], bool])
     signals, validations = Table(Signal, rows.SIGNAL_COLUMNS), Table(TradeValidation, rows.VALIDATION_COLUMNS)
     dispatches, requests = Table(InsightDispatch, rows.DISPATCH_COLUMNS), Table(WebhookRequest, rows.REQUEST_COLUMNS)
     rng = made.random("insights")
-    for some in _chunks(made.insights, ROWS_AT_ONCE):
+    for some in chunks(made.insights, ROWS_AT_ONCE):
         if should_stop():
             return False
         with transaction.atomic():
@@ -182,7 +182,7 @@ def _write_insights(made: Plan, report: Report, should_stop: Callable[[], bool])
 def _write_streams(made: Plan, report: Report, should_stop: Callable[[], bool]) -> bool:
     ids = count(reserve_ids(InsightNotification, made.notifications))
     house = [insight for insight in made.insights if insight.owner is None]
-    for some in _chunks(made.people, PEOPLE_AT_ONCE):
+    for some in chunks(made.people, PEOPLE_AT_ONCE):
         if should_stop():
             return False
         lived = [
@@ -225,14 +225,10 @@ def _write_lived(some: Sequence[Person], lived: Sequence[Stream]) -> None:
 def _write_digests(made: Plan, report: Report, should_stop: Callable[[], bool]) -> bool:
     readers = [person for person in made.people if person.profile.rules.email_digest_enabled]
     table = Table(DigestRun, rows.DIGEST_COLUMNS)
-    for some in _chunks(readers, PEOPLE_AT_ONCE):
+    for some in chunks(readers, PEOPLE_AT_ONCE):
         if should_stop():
             return False
         with transaction.atomic():
             written = table.write(row for person in some for row in rows.digest_rows(made, person))
         report("digests", written)
     return True
-
-
-def _chunks(some: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    return (some[start : start + size] for start in range(0, len(some), size))

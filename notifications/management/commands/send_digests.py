@@ -17,6 +17,7 @@ from django.utils import timezone
 from notifications.digests import content, runs, sending
 from notifications.models import DigestRun
 from zenithedge import arguments
+from zenithedge.chunks import chunks
 from zenithedge.commands import Command as BaseCommand
 from zenithedge.commands import MisuseError
 
@@ -90,7 +91,7 @@ class Command(BaseCommand):
 
     def _say_what_would_be_sent(self, users: QuerySet[Any] | None, day: dt.date | None) -> int:
         reader, found = content.Reader(), 0
-        waiting = runs.chunks(list(self._to_try(users).order_by("due_at", "pk")), runs.BATCH)
+        waiting = chunks(list(self._to_try(users).order_by("due_at", "pk")), runs.BATCH)
         for some in chain(waiting, runs.would_open(timezone.now(), day, users)):
             for run, digest in zip(some, reader.read(some) if some else [], strict=True):
                 found += 1
