@@ -107,9 +107,14 @@ def _of_notification(row: InsightNotification) -> tuple[Outcome, str]:
     if reached:
         words = _("Yes: it came at %(time)s. Reached over: %(channels)s.")
         return Outcome.YES, words % {"time": at, "channels": over}
+    if row.read_at:  # in a list, which acknowledges nothing
+        words = _("Yes: it came at %(time)s, and was marked as read at %(read)s.")
+        return Outcome.YES, words % {"time": at, "read": _time(row.read_at)}
     if row.seq is None:
         return Outcome.NOT_YET, _("Not yet: since %(time)s it waits to be sent beside the browser.") % {"time": at}
-    return Outcome.NOT_YET, _("Since %(time)s it is in the list, but no browser has shown it yet.") % {"time": at}
+    # A list that was opened later may have shown it; only what was sent to an open tab is acknowledged.
+    words = _("Since %(time)s it is in the list, but no open browser has confirmed it.")
+    return Outcome.NOT_YET, words % {"time": at}
 
 
 def _without_a_record(user: User, signal: Signal, story: decisions.Story | None) -> tuple[Outcome, str]:

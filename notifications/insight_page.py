@@ -148,7 +148,7 @@ def _of_browser(log: NotificationDeliveryLog) -> str:
     if log.state == DeliveryState.ACKNOWLEDGED:
         return _("Shown in a tab in view.") if log.acknowledged_visible else _("Taken by a tab in the background.")
     if log.state == DeliveryState.SENT:
-        return _("Sent to your open tabs; none has confirmed it yet.")
+        return _("Sent; no open tab has confirmed it yet.")
     if log.state == DeliveryState.PENDING:
         return _("Waiting for your browser, which gets it when it connects.")
     return _of_other(log)

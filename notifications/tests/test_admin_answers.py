@@ -144,12 +144,26 @@ def test_of_a_house_insight_without_a_record_it_is_decided_once_more(
     assert support.answer == ("no", "No: it was kept back. Symbol not in the list.")
 
 
+def test_what_was_read_has_come_though_no_open_browser_confirmed_it(
+    support: Browser, bob: User, make_signal: MakeInsight
+) -> None:
+    read_at = dt.datetime(2026, 3, 4, 12, 0, 5, tzinfo=dt.UTC)
+    store_notification(bob, make_signal(), read=True, read_at=read_at)
+
+    support.search("bob")
+    support.click("EURUSD", within="lines")
+
+    said = support.answer
+    assert said[0] == "yes"
+    assert said[1].endswith("and was marked as read at 4 Mar 2026, 12:00:05 UTC.")
+
+
 @pytest.mark.parametrize(
     ("fields", "outcome", "words"),
     [
         ({"held_until": UNTIL_LIFTED, "seq": None, "reason": Reason.BRAKE}, "not_yet", "Sending stopped for everybody"),
         ({"seq": None}, "not_yet", "waits to be sent beside the browser"),
-        ({}, "not_yet", "it is in the list, but no browser has shown it yet"),
+        ({}, "not_yet", "it is in the list, but no open browser has confirmed it"),
     ],
 )
 def test_what_is_on_its_way_is_not_called_delivered(

@@ -170,9 +170,9 @@ class TestThePage:
     [
         ({"state": "acknowledged", "acknowledged_visible": True}, "Shown in a tab in view."),
         ({"state": "acknowledged", "acknowledged_visible": False}, "Taken by a tab in the background."),
-        ({"state": "sent"}, "Sent to your open tabs; none has confirmed it yet."),
+        ({"state": "sent"}, "Sent; no open tab has confirmed it yet."),
         ({"state": "pending"}, "Waiting for your browser, which gets it when it connects."),
-        ({"state": "sent", "attempt_group": 2}, "Sent again. Sent to your open tabs; none has confirmed it yet."),
+        ({"state": "sent", "attempt_group": 2}, "Sent again. Sent; no open tab has confirmed it yet."),
         ({"state": "failed", "channel": "push", "error_message": "HTTP 500"}, "Not delivered. HTTP 500"),
         ({"state": "pending", "channel": "push"}, "Waiting to be sent."),
         (
