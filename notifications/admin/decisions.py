@@ -15,7 +15,13 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from notifications import answers, decisions
-from notifications.models import InsightDispatch, InsightNotification, NotificationPreference, SuppressedInsight
+from notifications.models import (
+    InsightDispatch,
+    InsightNotification,
+    NotificationDeliveryLog,
+    NotificationPreference,
+    SuppressedInsight,
+)
 from notifications.preferences import Channel
 from signals.admin_search import by_strategy, by_symbol
 from signals.models import Signal
@@ -24,10 +30,13 @@ from zenithedge.admin import searching
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
+# Of all that it tells of: accounts, insights (which may be somebody's own), preferences, and what came of both.
 PERMISSIONS = (
     "auth.view_user",
+    "signals.view_signal",
     *(f"notifications.view_{model._meta.model_name}" for model in (NotificationPreference, InsightDispatch)),
     *(f"notifications.view_{model._meta.model_name}" for model in (InsightNotification, SuppressedInsight)),
+    f"notifications.view_{NotificationDeliveryLog._meta.model_name}",
 )
 FOUND = 20
 SIGNAL_FINDERS = (searching.by_id("pk"), by_symbol("symbol"), by_strategy("strategy"))
@@ -49,7 +58,7 @@ class DecisionForm(forms.Form):
 
 
 def decision_view(request: HttpRequest) -> HttpResponse:
-    """For who may see accounts, preferences and what became of insights. Reads only.
+    """For who may see all that it tells of. Reads only.
 
     With a user and an insight it answers; with one of them, or words to search (`q`), it lists what to choose from.
     """
