@@ -124,6 +124,7 @@ def test_the_same_seed_makes_the_same_data_and_another_one_other_data() -> None:
 
 def test_what_was_made_is_removed_and_nothing_else(alice: User, make_insight: Any) -> None:
     make_insight(alice)
+    make_insight(None)  # of the house, as most of what is made
     before = stored_rows()
     fill(users=6, notifications=60)
 
