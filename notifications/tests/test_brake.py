@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from notifications import brake, lifecycle, sockets, stream
-from notifications.delivery import draining
+from notifications.delivery import draining, waking
 from notifications.delivery.webhook import Webhook
 from notifications.digests import runs, sending
 from notifications.manager import NotificationManager
@@ -338,6 +338,27 @@ class TestBesideTheBrowser:
         assert late.error_message == draining.EXPIRED
         assert called[0] == "first"
         assert set(called) == {"first", "second", "third"}
+
+    def test_what_waits_is_counted_and_is_begun_at_once_when_sending_goes_on(
+        self,
+        pending_for: Callable[..., NotificationDeliveryLog],
+        subscribe: Subscribe,
+        make_insight: MakeInsight,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        woken: list[float] = []
+        monkeypatch.setattr(waking, "wake", woken.append)
+        pending_for("one")
+        NotificationDeliveryLog.objects.filter(channel=Channel.WEBSOCKET).update(state="pending")  # it waits for a tab
+        stop()
+        bob = subscribe("bob")
+        make_insight(bob)
+        runs.open_due(timezone.now())
+
+        assert brake.waiting() == brake.Waiting(notifications=2, deliveries=1, digests=1)
+        assert woken == []
+        go_on()
+        assert woken == [0]
 
     def test_what_was_found_before_is_not_claimed_any_more(
         self, called: list[str], pending_for: Callable[..., NotificationDeliveryLog]
