@@ -190,6 +190,13 @@ class TestRefusals:
         assert (run_of(bob).state, run_of(bob).error) == (DigestState.FAILED, runs.DEADLY)
         assert run_of(charlie).state == DigestState.SENT
 
+    def test_a_mail_whose_server_went_away_as_often_is_not_one_that_kills(self, subscribe: Subscribe) -> None:
+        subscribe("bob")
+        runs.open_due(timezone.now())
+        DigestRun.objects.update(attempts=runs.MOST_ATTEMPTS)
+
+        assert runs.give_up_deadly(timezone.now()) == 0
+
     def test_what_was_refused_for_now_goes_out_when_it_is_taken(
         self, mail_server: MailServer, subscribe: Subscribe
     ) -> None:
