@@ -73,7 +73,7 @@ class ListAdmin(ModelAdmin):
             return own + AutocompleteSelect(LogEntry._meta.get_field("user"), self.admin_site).media
         return own
 
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """Not by a column of its own that the list neither shows nor filters by.
 
         Django allows each, and so a secret that no page shows could be asked for letter by letter
