@@ -146,7 +146,7 @@ class Acknowledged(NamedTuple):
 
     received_at: dt.datetime
     sent_at: dt.datetime | None
-    at_once: bool  # of a first revision that no quiet hours held back: the others' ways are no measure
+    at_once: bool  # of a first revision, never held back, not read before: the others' ways are no measure
 
 
 def count_acknowledged(notifications: Iterable[Acknowledged], now: dt.datetime) -> None:

@@ -372,12 +372,13 @@ def _applied_statement() -> UserStatement:
     )
     first = Q(delivery_logs__channel=Channel.WEBSOCKET, delivery_logs__target="", delivery_logs__attempt_group=1)
     rows = rows.alias(first_sending=FilteredRelation("delivery_logs", condition=first))
-    way = ("signal__received_at", "first_sending__attempted_at", "revision", "released_at")
+    way = ("signal__received_at", "first_sending__attempted_at", "revision", "released_at", "read")
     return UserStatement.made_of(rows.values_list("id", "delivered", *way))
 
 
-def _acknowledged(received_at: Any, sent_at: Any, revision: int, released_at: Any) -> Acknowledged:
-    at_once = revision <= 1 and released_at is None  # what has a position is held no more
+def _acknowledged(received_at: Any, sent_at: Any, revision: int, released_at: Any, read: Any) -> Acknowledged:
+    # What has a position is held no more. What is read already was read in a list, and acknowledged for that.
+    at_once = revision <= 1 and released_at is None and not read
     return Acknowledged(_moment(received_at), sent_at and _moment(sent_at), at_once)
 
 

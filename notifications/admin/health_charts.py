@@ -155,7 +155,7 @@ def _speed(report: Report) -> Chart:
         _("Signal to screen"),
         _(
             "From the webhook to the acknowledgement of an open browser. What waited for a closed one, longer than"
-            " %(seconds)s s, is not in it: %(later)s in this time."
+            " %(seconds)s s or read in a list first, is not in it: %(later)s in this time."
         )
         % {"seconds": LIVE_S, "later": number(report.later)},
         "lines",

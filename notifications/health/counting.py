@@ -156,6 +156,8 @@ def _latencies(periods: _Periods) -> None:
     live = Q(acknowledged_at__lt=F("attempted_at") + dt.timedelta(seconds=latency.LIVE_S)) | Q(
         attempted_at__isnull=True, acknowledged_at__lt=F("created_at") + dt.timedelta(seconds=latency.LIVE_S)
     )
+    # What is read in a list gets a new position, and is acknowledged at that: so long had its user been away.
+    live &= Q(notification__read_at__isnull=True) | Q(notification__read_at__gte=F("acknowledged_at"))
     rows = periods.among(logs, "created_at").annotate(**{stage.value: bucket for stage, bucket in stages.items()})
     columns = ["at", *(stage.value for stage in stages)]
     for at, *buckets, number, of_them_live in rows.values_list(*columns).annotate(

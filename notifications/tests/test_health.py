@@ -265,6 +265,10 @@ def test_each_stage_is_measured_from_the_end_of_the_one_before(alice: User, make
         pytest.param({"revision": 2}, {}, [0, 0, 0, 0], id="a later revision"),
         pytest.param({"released_at": NOW}, {}, [0, 0, 0, 0], id="released from quiet hours"),
         pytest.param({}, {"acknowledged_after": 61}, [1, 1, 0, 0], id="the browser was closed"),
+        pytest.param(
+            {"read": True, "read_at": NOW - 55 * SECOND}, {"acknowledged_after": 5}, [1, 1, 0, 0], id="read in a list"
+        ),
+        pytest.param({"read": True, "read_at": NOW}, {"acknowledged_after": 5}, [1, 1, 1, 1], id="read later"),
         pytest.param({}, {"acknowledged_after": None}, [1, 1, 0, 0], id="not acknowledged"),
         pytest.param({}, {"sent_after": None}, [1, 0, 0, 1], id="acknowledged before the sending was recorded"),
         pytest.param({}, {"sent_after": None, "acknowledged_after": 61}, [1, 0, 0, 0], id="the same, closed"),

@@ -167,6 +167,16 @@ def test_the_way_of_what_waited_for_its_user_is_not_timed(
     assert {"sent_acknowledged", "received_acknowledged"}.isdisjoint(took())
 
 
+def test_the_way_of_what_was_read_in_a_list_is_not_timed(
+    alice: User, make_insight: MakeInsight, hints: list[Any], took: Took, counted: Counted
+) -> None:
+    make_insight(alice)
+    stream.mark_all_read(alice.pk)
+    stream.acknowledge(alice.pk, after=1, up_to=2, visible=True)
+    assert counted()["notifications_acknowledged"] == 1
+    assert {"sent_acknowledged", "received_acknowledged"}.isdisjoint(took())
+
+
 def test_the_way_of_a_later_revision_is_not_timed_from_the_alert(
     alice: User, make_insight: MakeInsight, hints: list[Any], took: Took
 ) -> None:
