@@ -46,16 +46,16 @@ def _delete_of_users(user_ids: Sequence[int]) -> None:
     of_user = Q(user__in=user_ids)
     notifications = InsightNotification.objects.filter(of_user)
     signals = Signal.objects.filter(of_user)
-    raw_delete(NotificationDeliveryLog.objects.filter(notification__in=notifications.values("pk")))
-    raw_delete(notifications)
-    raw_delete(SuppressedInsight.objects.filter(of_user))
-    raw_delete(InsightDispatch.objects.filter(signal__in=signals.values("pk")))
-    raw_delete(TradeValidation.objects.filter(signal__in=signals.values("pk")))
-    raw_delete(WebhookRequest.objects.filter(source__user__in=user_ids))
-    raw_delete(DigestRun.objects.filter(of_user))
+    _raw_delete(NotificationDeliveryLog.objects.filter(notification__in=notifications.values("pk")))
+    _raw_delete(notifications)
+    _raw_delete(SuppressedInsight.objects.filter(of_user))
+    _raw_delete(InsightDispatch.objects.filter(signal__in=signals.values("pk")))
+    _raw_delete(TradeValidation.objects.filter(signal__in=signals.values("pk")))
+    _raw_delete(WebhookRequest.objects.filter(source__user__in=user_ids))
+    _raw_delete(DigestRun.objects.filter(of_user))
     signals.delete()
     get_user_model()._default_manager.filter(pk__in=user_ids).delete()
 
 
-def raw_delete(rows: QuerySet[Any]) -> None:
+def _raw_delete(rows: QuerySet[Any]) -> None:
     rows.order_by()._raw_delete(rows.db)

@@ -59,13 +59,16 @@ class Table:
 
 
 def reserve_ids(model: type[Model], count: int) -> int:
-    """The first of so many ids in a row that the database will give to nobody else."""
+    """The first of so many ids in a row that nobody has.
+
+    Somebody else's insert may take one of them: on PostgreSQL between two calls of one statement, on SQLite until ours
+    are written. Whoever comes second then fails by the key.
+    """
     table = model._meta.db_table
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SELECT pg_get_serial_sequence(%s, 'id')", [connection.ops.quote_name(table)])
             [sequence] = cursor.fetchone()
-            # In one statement, so that what is inserted meanwhile has ids before or after these.
             cursor.execute("SELECT setval(%s, nextval(%s) + %s - 1)", [sequence, sequence, max(count, 1)])
             [last] = cursor.fetchone()
             return int(last) - max(count, 1) + 1
