@@ -156,6 +156,12 @@ def test_what_is_no_id_is_refused(staff: Client, trader: User, nonsense: str) ->
     assert staff.get(reverse("admin:notifications_audience"), {"signal": nonsense}).status_code == 400
 
 
+def test_words_that_no_database_holds_find_nothing(staff: Client, trader: User) -> None:
+    found = staff.get(reverse("admin:notifications_decision"), {"q": f"{trader.username}\0"})
+
+    assert (found.status_code, found.context["users"], found.context["signals"]) == (200, [], [])
+
+
 def test_it_is_linked_from_preferences_notifications_and_dispatches(
     staff: Client, trader: User, make_insight: MakeInsight
 ) -> None:

@@ -67,6 +67,8 @@ def by_value(path: str) -> Finder:
 
 def condition(words: str, finders: tuple[Finder, ...]) -> Q | None:
     """Every word is found by one of the finders at least; None when one can't be."""
+    if "\0" in words:  # PostgreSQL holds no text with it, and can't be asked for one
+        return None
     wanted = Q()
     for word in words.split():
         found = [q for finder in finders if (q := finder(word)) is not None]
