@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import CDPSession, Worker, expect
 
-from notifications.tests.browser.conftest import WIDE_THEN_NARROW, Trader
+from notifications.tests.browser.conftest import PATIENCE_MS, WIDE_THEN_NARROW, Trader
 from notifications.tests.browser.site import Site
 
 pytestmark = pytest.mark.browser
@@ -19,11 +19,13 @@ SHOWN = """async () => (await (await navigator.serviceWorker.ready).getNotificat
   ({ title, body, tag, data, actions }) =>
     ({ title, body, tag, url: data.url, actions: actions.map(({ title }) => title) })
 )"""
-LOOK_UNTIL_SHOWN = f"""async ([count, title]) => {{
+LOOK_UNTIL_SHOWN = f"""async ([count, title, patienceMs]) => {{
   const shown = {SHOWN};
+  const until = Date.now() + patienceMs;
   for (;;) {{
     const now = await shown();
     if (now.length === count && (!title || now.some((each) => each.title === title))) return now;
+    if (Date.now() > until) throw new Error(`Wanted ${{count}} ${{title}}, shown are ${{JSON.stringify(now)}}`);
     await new Promise((look) => setTimeout(look, 10));
   }}
 }}"""
@@ -84,8 +86,8 @@ class PushedTab:
         self._devtools.send("ServiceWorker.deliverPushMessage", message)
 
     def shown(self, count: int, title: str = "") -> list[dict[str, Any]]:
-        """What stands there once there are so many, one of them with this title."""
-        found: list[dict[str, Any]] = self.page.evaluate(LOOK_UNTIL_SHOWN, [count, title])
+        """What stands there once there are so many, one of them with this title. Fails when they do not come."""
+        found: list[dict[str, Any]] = self.page.evaluate(LOOK_UNTIL_SHOWN, [count, title, PATIENCE_MS])
         return found
 
 
