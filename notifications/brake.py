@@ -69,7 +69,7 @@ def engage(reason: str, *, by: User | None, name: str) -> tuple[SendingBrake, bo
     if not reason:
         raise ValueError("The brake needs a reason.")
     present, begun = SendingBrake.objects.engaged().get_or_create(
-        defaults={"engaged_by": by, "engaged_name": name, "reason": reason}
+        defaults={"engaged_by": by, "engaged_name": _kept(name), "reason": reason}
     )
     if begun:
         logger.warning("Sending is stopped: brake %s, engaged by user %s", present.pk, by.pk if by else None)
@@ -83,13 +83,18 @@ def lift(brake_id: int, *, by: User | None, name: str) -> bool:
     schedule's next turn (`lifecycle.release_for_a_turn`), and what is pending is sent at once.
     """
     present = SendingBrake.objects.engaged().filter(pk=brake_id)
-    lifted = present.update(lifted_at=timezone.now(), lifted_by=by, lifted_name=name) == 1
+    lifted = present.update(lifted_at=timezone.now(), lifted_by=by, lifted_name=_kept(name)) == 1
     if lifted:
         from notifications.delivery import waking  # which looks at the brake itself
 
         logger.warning("Sending goes on: brake %s, lifted by user %s", brake_id, by.pk if by else None)
         transaction.on_commit(lambda: waking.wake(0), robust=True)
     return lifted
+
+
+def _kept(name: str) -> str:
+    """As much as the trail has room for: an installation's own accounts may have longer names than Django's."""
+    return name[: SendingBrake._meta.get_field("engaged_name").max_length]
 
 
 def waiting() -> Waiting:

@@ -289,6 +289,13 @@ class TestPressing:
         with pytest.raises(ValueError, match="reason"):
             brake.engage("  ", by=None, name="ada")
 
+    def test_a_name_that_is_longer_than_djangos_keeps_nobody_from_it(self, db: None) -> None:
+        present, begun = brake.engage("A source went mad", by=None, name=f"{'a' * 200}@example.org")
+
+        assert begun
+        assert present.engaged_name == "a" * 150
+        assert brake.lift(present.pk, by=None, name="b" * 151)
+
     def test_names_outlive_the_account(self, ada: User) -> None:
         brake.engage("A source went mad", by=ada, name="ada")
         ada.delete()

@@ -76,7 +76,7 @@ class Command(BaseCommand):
 
 def _who(username: str | None) -> dict[str, Any]:
     if username is None:
-        return {"by": None, "name": f"{getpass.getuser()} (shell)"[:150]}
+        return {"by": None, "name": f"{getpass.getuser()} (shell)"}
     model = get_user_model()
     user = model._default_manager.filter(**{model.USERNAME_FIELD: username}).first()
     if user is None or not user.is_active or not getattr(user, "is_staff", False):
