@@ -30,6 +30,8 @@ DUE_FOR_S = (2 * 60, 15 * 60)  # a wave of pushes is out within a minute or two
 SUCCESS = (0.99, 0.95)
 # Below that a share says nothing: one failure of three is no outage.
 LEAST_DELIVERIES = 20
+# Below that "95 of 100" is the slowest one alone.
+LEAST_MEASURED = 20
 # The keys of the tiles that are judged; the others inform.
 JUDGED = ("brake", "signal_to_screen", "success", "dispatches", "due", "sources", "counted")
 
@@ -104,7 +106,7 @@ def _screen(report: Report) -> Tile:
     words = _("95 of 100 were on an open screen within this time; half within %(half)s.") % {
         "half": duration(whole.p50_s)
     }
-    state = _by_limits(whole.p95_s, SIGNAL_TO_SCREEN_S)
+    state = _by_limits(whole.p95_s, SIGNAL_TO_SCREEN_S) if whole.count >= LEAST_MEASURED else State.NONE
     return Tile("signal_to_screen", _("Signal to screen"), duration(whole.p95_s), state, words)
 
 
