@@ -79,17 +79,24 @@ def engage(reason: str, *, by: User | None, name: str) -> tuple[SendingBrake, bo
 def lift(brake_id: int, *, by: User | None, name: str) -> bool:
     """Let sending go on; False when that use of the brake had been lifted already.
 
-    By its id, so that a page that was opened during an earlier use lifts no later one. What waits is released by the
-    schedule's next turn (`lifecycle.release_for_a_turn`), and what is pending is sent at once.
+    By its id, so that a page that was opened during an earlier use lifts no later one. What waits is released at once,
+    for a turn (`lifecycle.release_for_a_turn`), so that what comes next does not come before it; of very many users
+    the schedule's next turns go on. What is pending is sent at once too.
     """
     present = SendingBrake.objects.engaged().filter(pk=brake_id)
     lifted = present.update(lifted_at=timezone.now(), lifted_by=by, lifted_name=_kept(name)) == 1
     if lifted:
-        from notifications.delivery import waking  # which looks at the brake itself
-
         logger.warning("Sending goes on: brake %s, lifted by user %s", brake_id, by.pk if by else None)
-        transaction.on_commit(lambda: waking.wake(0), robust=True)
+        transaction.on_commit(_go_on, robust=True)
     return lifted
+
+
+def _go_on() -> None:
+    from notifications import lifecycle  # both look at the brake themselves
+    from notifications.delivery import waking
+
+    lifecycle.release_for_a_turn()
+    waking.wake(0)
 
 
 def _kept(name: str) -> str:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from io import StringIO
 from typing import Any
+from unittest import mock
 
 import pytest
 import time_machine
@@ -53,6 +54,12 @@ def stop(reason: str = "A source went mad") -> SendingBrake:
 
 
 def go_on() -> None:
+    """By a process that ends as it has lifted the brake: the rest is the schedule's."""
+    with mock.patch.object(brake, "_go_on"):
+        lift()
+
+
+def lift() -> None:
     present = brake.engaged()
     assert present
     assert brake.lift(present.pk, by=None, name="ada")
@@ -132,6 +139,16 @@ class TestHolding:
 
 
 class TestReleasing:
+    def test_comes_with_the_lifting_so_that_nothing_new_is_told_before(
+        self, stopped: SendingBrake, alice: User, make_insight: MakeInsight
+    ) -> None:
+        make_insight(alice, symbol="EURUSD")
+        lift()
+        make_insight(alice, symbol="GBPUSD")
+
+        rows = stream.catch_up(alice.pk, since=0, epoch=alice.inbox.epoch).notifications
+        assert [row["symbol"] for row in rows] == ["EURUSD", "GBPUSD"]
+
     def test_brings_all_that_was_held_as_one_brief_in_order(
         self, stopped: SendingBrake, alice: User, make_insight: MakeInsight, hints: Hints
     ) -> None:

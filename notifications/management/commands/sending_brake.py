@@ -61,7 +61,7 @@ class Command(BaseCommand):
         if present is None or not brake.lift(present.pk, **_who(user)):
             self.stdout.write("Sending was on already.")
             return
-        self.stdout.write(f"Sending goes on. {_waiting()} The schedule's next turn brings it out.")
+        self.stdout.write(f"Sending goes on. {_waiting()} The schedule's next turns bring that out.")
 
     def _status(self, *, as_json: bool) -> None:
         present = brake.engaged()
