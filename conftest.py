@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -95,6 +96,10 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
+    else:
+        database = Path(connection.settings_dict["NAME"])
+        for lock in database.parent.glob(f"{database.name}.*.lock"):  # zenithedge/locks.py leaves them
+            lock.unlink()
 
 
 @pytest.fixture
